@@ -1,0 +1,78 @@
+// Package registration decides what a registration's state is.
+//
+// It is pure: Settle is a function of a registration and the set of facts known about it, with no I/O, no
+// clock and no order of arrival. Time enters as facts.
+package registration
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// FactKind says what a fact tells.
+type FactKind string
+
+// The kinds of fact. DisputeUpdated is information: it changes nothing.
+const (
+	Paid              FactKind = "paid"
+	PaymentProcessing FactKind = "payment_processing"
+	PaymentFailed     FactKind = "payment_failed"
+	ActionRequired    FactKind = "action_required"
+	IntentCanceled    FactKind = "canceled"
+	SessionExpired    FactKind = "session_expired"
+	HoldExpired       FactKind = "hold_expired"
+	IntentSucceeded   FactKind = "intent_succeeded"
+	Unconfirmed       FactKind = "unconfirmed" // an intent succeeded and no paid fact came in time
+	Disputed          FactKind = "disputed"
+	DisputeClosed     FactKind = "dispute_closed"
+	DisputeUpdated    FactKind = "dispute_updated"
+	ChargeRefunded    FactKind = "refunded"
+	RefundFailed      FactKind = "refund_failed"
+)
+
+// Source says where a fact comes from.
+type Source string
+
+// The sources: an event of Stripe's, Guichet's clock, or Stripe's answer to a look-up.
+const (
+	FromStripe Source = "stripe"
+	FromClock  Source = "clock"
+	FromLookup Source = "lookup"
+)
+
+// Fact is one thing known about a payment. Only the fields that its kind carries are set.
+type Fact struct {
+	ID      string    `json:"-"` // the event's id, or a deterministic one of Guichet's own
+	Kind    FactKind  `json:"-"`
+	Source  Source    `json:"-"`
+	Created time.Time `json:"-"` // when Stripe made the event; whole seconds
+
+	Session string `json:"-"`
+	Intent  string `json:"-"`
+	Charge  string `json:"-"`
+
+	IntentCreated time.Time `json:"intent_created,omitzero"`
+	Amount        int64     `json:"amount,omitempty"` // minor units of Currency
+	Currency      string    `json:"currency,omitempty"`
+	FullyRefunded bool      `json:"fully_refunded,omitempty"`
+	Dispute       string    `json:"dispute,omitempty"`
+	Refund        string    `json:"refund,omitempty"`
+	Reason        string    `json:"reason,omitempty"`  // of a cancellation, dispute or failed refund
+	Message       string    `json:"message,omitempty"` // Stripe's words for a failure
+	Code          string    `json:"code,omitempty"`
+	DeclineCode   string    `json:"decline_code,omitempty"`
+	ActionURL     string    `json:"action_url,omitempty"`
+	DueBy         time.Time `json:"due_by,omitzero"`         // a dispute's evidence
+	Outcome       string    `json:"outcome,omitempty"`       // a closed dispute's status
+	SessionAsync  bool      `json:"session_async,omitempty"` // a failure that ends a delayed payment's session
+}
+
+// inOrder returns the facts by creation, then id, each id once: an order that does not depend on arrival.
+func inOrder(facts []Fact) []Fact {
+	sorted := slices.Clone(facts)
+	slices.SortFunc(sorted, func(a, b Fact) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return slices.CompactFunc(sorted, func(a, b Fact) bool { return a.ID == b.ID })
+}

@@ -1,0 +1,44 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Production is the value of GUICHET_ENV that turns off everything meant for development.
+const Production = "production"
+
+// Logging is how a program logs and where it runs.
+type Logging struct {
+	Level       string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	Format      string `env:"LOG_FORMAT" envDefault:"json" help:"json, or console for people"`
+	Environment string `env:"GUICHET_ENV" envDefault:"development" help:"production refuses to run without a webhook secret and ignores test-mode events"`
+}
+
+// Validate names the values that are none of the known ones.
+func (l Logging) Validate() error {
+	return errors.Join(
+		oneOf("LOG_LEVEL", l.Level, "debug", "info", "warn", "error"),
+		oneOf("LOG_FORMAT", l.Format, "json", "console"),
+		oneOf("GUICHET_ENV", l.Environment, "development", Production),
+	)
+}
+
+// NATS is how to reach JetStream.
+type NATS struct {
+	URL string `env:"NATS_URL" envDefault:"nats://127.0.0.1:4222" secret:"true" help:"NATS servers, separated by commas; may hold user and password"`
+}
+
+// Database is how to reach PostgreSQL.
+type Database struct {
+	URL string `env:"DATABASE_URL,required" secret:"true" help:"postgres://user:password@host:port/database; options=-csearch_path=… picks a schema"`
+}
+
+func oneOf(name, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is %q: it must be one of %q", name, value, allowed)
+}
