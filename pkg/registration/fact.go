@@ -68,11 +68,14 @@ type Fact struct {
 	SessionAsync  bool      `json:"session_async,omitempty"` // a failure that ends a delayed payment's session
 }
 
-// inOrder returns the facts by creation, then id, each id once: an order that does not depend on arrival.
+// byCreation orders facts by creation, then id: an order that does not depend on arrival.
+func byCreation(a, b Fact) int {
+	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+}
+
+// inOrder returns the facts by creation, each id once.
 func inOrder(facts []Fact) []Fact {
 	sorted := slices.Clone(facts)
-	slices.SortFunc(sorted, func(a, b Fact) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(sorted, byCreation)
 	return slices.CompactFunc(sorted, func(a, b Fact) bool { return a.ID == b.ID })
 }

@@ -99,13 +99,15 @@ type Policy struct {
 	ExpiryGrace time.Duration // after a session's expiry
 }
 
-// State is what a registration's facts say. Its zero Deadline means none.
+// State is what a registration's facts say.
 type State struct {
 	Status   Status
 	Cause    Cause
 	SeatWish bool
 	Removed  bool
+	// Deadline is when the clock makes a fact of kind Lapse; zero means never.
 	Deadline time.Time
+	Lapse    FactKind
 	// Decisive is the id of the fact that decided the status; empty where no fact did.
 	Decisive string
 	// PaidAt is when the payment that stands was made; zero unless one does.

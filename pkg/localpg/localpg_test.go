@@ -1,0 +1,249 @@
+package localpg
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// folder returns a new folder that any user can reach; t.TempDir is root's alone where root runs the tests.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "guichet-localpg-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "postgres")
+}
+
+func start(t *testing.T, dir string) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), Options{Dir: dir, Lazy: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+func stop(t *testing.T, s *Server) {
+	t.Helper()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// ask runs statements in a session of their own and returns the last one's text, if it gives any.
+func ask(t *testing.T, address string, statements ...string) string {
+	t.Helper()
+	db, err := sql.Open("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var answer string
+	for _, s := range statements {
+		if err := db.QueryRowContext(t.Context(), s).Scan(&answer); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+	return answer
+}
+
+// processes are those that work in a data folder, as all of a server's do.
+func processes(t *testing.T, data string) []string {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, p := range all {
+		if cwd, err := os.Readlink(p); err == nil && cwd == data {
+			found = append(found, filepath.Base(filepath.Dir(p)))
+		}
+	}
+	return found
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within 30 s: %s", what)
+		case <-poll.C:
+		}
+	}
+}
+
+func TestStart_KeepsTheDataOfTheFolder(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	first := start(t, dir)
+	if err := first.CreateDatabase(t.Context(), "guichet"); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, first.URL("guichet"), "CREATE TABLE places (id text)", "INSERT INTO places VALUES ('élan')")
+	stop(t, first)
+
+	second, err := Start(t.Context(), Options{Dir: dir}) // durable this time
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, second)
+	if got := ask(t, second.URL("guichet"), "SELECT id FROM places"); got != "élan" {
+		t.Errorf("the row reads %q after a restart", got)
+	}
+	if got := ask(t, second.URL("guichet"), "SHOW fsync"); got != "on" {
+		t.Errorf("fsync is %s, want on unless Lazy", got)
+	}
+}
+
+func TestStart_GivesAServerThatOnlyThisMachineAndThePasswordReach(t *testing.T) {
+	t.Parallel()
+	s := start(t, folder(t))
+	for setting, want := range map[string]string{
+		"listen_addresses":        "127.0.0.1",
+		"unix_socket_directories": "",
+		"password_encryption":     "scram-sha-256",
+		"server_encoding":         "UTF8",
+		"lc_collate":              "C",
+		"timezone":                "UTC",
+		"fsync":                   "off",
+	} {
+		if got := ask(t, s.URL("postgres"), "SELECT current_setting('"+setting+"')"); got != want {
+			t.Errorf("%s is %q, want %q", setting, got, want)
+		}
+	}
+	u, err := url.Parse(s.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("guichet", "guess")
+	db, err := sql.Open("postgres", u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if err := db.PingContext(t.Context()); !wrongPassword(err) {
+		t.Errorf("a wrong password gave %v, want it refused", err)
+	}
+	info, err := os.Stat(s.passwordPath())
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the password's file is %v (%v), want it for its owner only", info.Mode(), err)
+	}
+}
+
+func TestCreateDatabase_LeavesAnExistingOneAsItIs(t *testing.T) {
+	t.Parallel()
+	s := start(t, folder(t))
+	const name = `Guichet "quoted"`
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if err := s.CreateDatabase(t.Context(), name); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	ask(t, s.URL(name), "CREATE TABLE kept (id text)")
+	if err := s.CreateDatabase(t.Context(), name); err != nil {
+		t.Error(err)
+	}
+	if got := ask(t, s.URL(name), "SELECT to_regclass('kept')::text"); got != "kept" {
+		t.Error("the table is gone")
+	}
+}
+
+func TestStart_RefusesAFolderInUse(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	s := start(t, dir)
+	_, err := Start(t.Context(), Options{Dir: dir, Lazy: true})
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v, want ErrInUse and the folder's name", err)
+	}
+	if got := ask(t, s.URL("postgres"), "SELECT 'there'"); got != "there" {
+		t.Error("the first server is harmed")
+	}
+}
+
+func TestStart_ExplainsAFolderItCannotUse(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		damage func(t *testing.T, s *Server)
+		want   string
+	}{
+		"no password": {
+			func(t *testing.T, s *Server) { write(t, s.passwordPath(), nil) },
+			"delete",
+		},
+		"another password": {
+			func(t *testing.T, s *Server) { write(t, s.passwordPath(), []byte("guess\n")) },
+			"is not that of the data",
+		},
+		"another version": {
+			func(t *testing.T, s *Server) { write(t, filepath.Join(s.data, "PG_VERSION"), []byte("9\n")) },
+			"made by PostgreSQL 9",
+		},
+		"broken settings": {
+			func(t *testing.T, s *Server) {
+				write(t, filepath.Join(s.data, "postgresql.conf"), []byte("no_such_setting = 1\n"))
+			},
+			"no_such_setting", // from the server's log
+		},
+	}
+	dir := folder(t)
+	stop(t, start(t, dir))
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &Server{dir: folder(t)}
+			s.data = filepath.Join(s.dir, "data")
+			copyFolder(t, dir, s.dir)
+			test.damage(t, s)
+			_, err := Start(t.Context(), Options{Dir: s.dir, Lazy: true})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want it to say %q", err, test.want)
+			}
+			if left := processes(t, s.data); len(left) > 0 {
+				t.Errorf("processes %v are left", left)
+			}
+		})
+	}
+}
+
+func TestStart_NeedsAFolder(t *testing.T) {
+	t.Parallel()
+	if _, err := Start(t.Context(), Options{}); err == nil {
+		t.Error("no folder was accepted")
+	}
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

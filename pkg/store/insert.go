@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/educareschool/guichet/pkg/registration"
+)
+
+// Events go in by id: unsorted batches of two workers deadlock on the primary key.
+const insertQuery = `
+INSERT INTO stripe_events (
+    id, type, outcome, reason, registration_id, kind, source, created, received_at, stored_at, stream_sequence,
+    account, livemode, api_version, registration_ref, session_id, intent_id, charge_id, detail)
+SELECT k.id,
+       k.type,
+       CASE WHEN k.kind = '' THEN 'ignored' WHEN k.registration_id = '' THEN 'waiting' ELSE 'settled' END,
+       nullif(k.reason, ''),
+       nullif(k.registration_id, ''),
+       nullif(k.kind, ''),
+       k.source,
+       nullif(k.created, '')::timestamptz,
+       nullif(k.received_at, '')::timestamptz,
+       $18::timestamptz,
+       nullif(k.sequence, 0),
+       nullif(k.account, ''),
+       k.livemode,
+       nullif(k.api_version, ''),
+       nullif(k.ref, ''),
+       nullif(k.session, ''),
+       nullif(k.intent, ''),
+       nullif(k.charge, ''),
+       k.detail::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+            $17::text[])
+    AS k (id, type, reason, registration_id, kind, source, created, received_at,
+          sequence, account, livemode, api_version, ref, session, intent, charge, detail)
+ORDER BY k.id
+ON CONFLICT (id) DO NOTHING
+RETURNING id`
+
+// insert stores the events that are not stored yet and returns their ids.
+func (t *tx) insert(ctx context.Context, events []Received, links map[string]string) (map[string]bool, error) {
+	stored := make(map[string]bool, len(events))
+	if len(events) == 0 {
+		return stored, nil
+	}
+	var c columns
+	for _, e := range events {
+		if err := c.add(e, links[e.ID]); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := t.on(ctx, t.statements.insert).QueryContext(ctx, c.arrays(t.now)...)
+	if err != nil {
+		return nil, fmt.Errorf("insert facts: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("insert facts: %w", err)
+		}
+		stored[id] = true
+	}
+	return stored, rows.Err()
+}
+
+// columns are rows of stripe_events turned by a quarter, as unnest wants them.
+type columns struct {
+	ids, types, reasons, registrations, kinds, sources []string
+	created, received                                  []string
+	sequences                                          []int64
+	accounts                                           []string
+	livemodes                                          []bool
+	versions, refs, sessions, intents, charges         []string
+	details                                            []string
+}
+
+func (c *columns) add(e Received, registrationID string) error {
+	var f registration.Fact
+	detail := []byte("{}")
+	if e.Fact != nil {
+		f = *e.Fact
+		var err error
+		if detail, err = json.Marshal(f); err != nil {
+			return fmt.Errorf("fact %s: %w", e.ID, err)
+		}
+	}
+	source := f.Source
+	if source == "" {
+		source = registration.FromStripe
+	}
+	c.ids = append(c.ids, e.ID)
+	c.types = append(c.types, e.Type)
+	c.reasons = append(c.reasons, e.Ignored)
+	c.registrations = append(c.registrations, registrationID)
+	c.kinds = append(c.kinds, string(f.Kind))
+	c.sources = append(c.sources, string(source))
+	c.created = append(c.created, timeText(e.Created))
+	c.received = append(c.received, timeText(e.ReceivedAt))
+	c.sequences = append(c.sequences, int64(e.Sequence)) // #nosec G115 -- a stream never holds 2^63 messages
+	c.accounts = append(c.accounts, e.Account)
+	c.livemodes = append(c.livemodes, e.Livemode)
+	c.versions = append(c.versions, e.APIVersion)
+	c.refs = append(c.refs, e.Registration)
+	c.sessions = append(c.sessions, f.Session)
+	c.intents = append(c.intents, f.Intent)
+	c.charges = append(c.charges, f.Charge)
+	c.details = append(c.details, string(detail))
+	return nil
+}
+
+func (c *columns) arrays(now time.Time) []any {
+	return []any{
+		pq.Array(c.ids), pq.Array(c.types), pq.Array(c.reasons), pq.Array(c.registrations), pq.Array(c.kinds), pq.Array(c.sources),
+		pq.Array(c.created), pq.Array(c.received), pq.Array(c.sequences), pq.Array(c.accounts), pq.Array(c.livemodes),
+		pq.Array(c.versions), pq.Array(c.refs), pq.Array(c.sessions), pq.Array(c.intents), pq.Array(c.charges), pq.Array(c.details), now,
+	}
+}
+
+// timeText is a time as PostgreSQL reads it in an array of text; empty for the zero time.
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

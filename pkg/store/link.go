@@ -1,0 +1,287 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"github.com/educareschool/guichet/pkg/registration"
+)
+
+// keys are the ids by which waiting facts can be found, each with its registration.
+type keys struct {
+	ids, refs, sessions, intents, charges map[string]string
+	// waiting are facts of this batch that found no registration.
+	waiting []Received
+}
+
+func newKeys() keys {
+	return keys{
+		ids: map[string]string{}, refs: map[string]string{}, sessions: map[string]string{},
+		intents: map[string]string{}, charges: map[string]string{},
+	}
+}
+
+func (k keys) add(f registration.Fact, registrationID string) {
+	for _, into := range []struct {
+		m   map[string]string
+		key string
+	}{{k.sessions, f.Session}, {k.intents, f.Intent}, {k.charges, f.Charge}} {
+		if _, taken := into.m[into.key]; into.key != "" && !taken {
+			into.m[into.key] = registrationID
+		}
+	}
+}
+
+func (k keys) empty() bool {
+	return len(k.ids)+len(k.refs)+len(k.sessions)+len(k.intents)+len(k.charges) == 0
+}
+
+// arrays returns the keys as pairs of arrays, in the order of foundQuery.
+func (k keys) arrays() []any {
+	var out []any
+	for _, m := range []map[string]string{k.ids, k.refs, k.sessions, k.intents, k.charges} {
+		from, to := make([]string, 0, len(m)), make([]string, 0, len(m))
+		for key, id := range m {
+			from, to = append(from, key), append(to, id)
+		}
+		out = append(out, pq.Array(from), pq.Array(to))
+	}
+	return out
+}
+
+// The registration of a fact: the one its metadata names; failing that the one whose session it is; failing
+// that the one of another fact with its session, intent or charge.
+const resolveQuery = `
+SELECT k.n,
+       coalesce(
+           (SELECT r.id FROM registrations r WHERE r.id = k.ref),
+           (SELECT min(r.id) FROM registrations r WHERE r.checkout_session_id = k.session),
+           (SELECT min(f.registration_id) FROM stripe_events f WHERE f.session_id = k.session AND f.registration_id IS NOT NULL),
+           (SELECT min(f.registration_id) FROM stripe_events f WHERE f.intent_id = k.intent AND f.registration_id IS NOT NULL),
+           (SELECT min(f.registration_id) FROM stripe_events f WHERE f.charge_id = k.charge AND f.registration_id IS NOT NULL))
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (ref, session, intent, charge, n)`
+
+// resolve returns the registrations of the events that have one, by event id.
+func (t *tx) resolve(ctx context.Context, events []Received) (map[string]string, error) {
+	var ids, refs, sessions, intents, charges []string
+	for _, e := range events {
+		if e.Fact == nil {
+			continue
+		}
+		ids = append(ids, e.ID)
+		refs = append(refs, e.Registration)
+		sessions = append(sessions, e.Fact.Session)
+		intents = append(intents, e.Fact.Intent)
+		charges = append(charges, e.Fact.Charge)
+	}
+	links := map[string]string{}
+	if len(ids) == 0 {
+		return links, nil
+	}
+	rows, err := t.on(ctx, t.statements.resolve).QueryContext(ctx, pq.Array(refs), pq.Array(sessions), pq.Array(intents), pq.Array(charges))
+	if err != nil {
+		return nil, fmt.Errorf("resolve registrations: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var n int
+		var id *string
+		if err := rows.Scan(&n, &id); err != nil {
+			return nil, fmt.Errorf("resolve registrations: %w", err)
+		}
+		if id != nil {
+			links[ids[n-1]] = *id
+		}
+	}
+	return links, rows.Err()
+}
+
+// on returns a statement bound to the transaction, or to the pool where there is none.
+func (t *tx) on(ctx context.Context, s *sqlx.Stmt) *sqlx.Stmt {
+	if t.Tx == nil {
+		return s
+	}
+	return t.StmtxContext(ctx, s)
+}
+
+// linkWithin links facts through other facts of the same batch, which the database does not hold yet.
+func linkWithin(events []Received, links map[string]string) {
+	for {
+		known := newKeys()
+		var open []Received
+		for _, e := range events {
+			switch {
+			case e.Fact == nil:
+			case links[e.ID] != "":
+				known.add(*e.Fact, links[e.ID])
+			default:
+				open = append(open, e)
+			}
+		}
+		progress := false
+		for _, e := range open {
+			for _, id := range []string{known.sessions[e.Fact.Session], known.intents[e.Fact.Intent], known.charges[e.Fact.Charge]} {
+				if id != "" {
+					links[e.ID] = id
+					progress = true
+					break
+				}
+			}
+		}
+		if !progress {
+			return
+		}
+	}
+}
+
+const foundQuery = `
+SELECT f.id, k.registration_id FROM unnest($1::text[], $2::text[]) k (key, registration_id)
+JOIN stripe_events f ON f.id = k.key AND f.outcome = 'waiting'
+UNION ALL
+SELECT f.id, k.registration_id FROM unnest($3::text[], $4::text[]) k (key, registration_id)
+JOIN stripe_events f ON f.registration_ref = k.key AND f.outcome = 'waiting'
+UNION ALL
+SELECT f.id, k.registration_id FROM unnest($5::text[], $6::text[]) k (key, registration_id)
+JOIN stripe_events f ON f.session_id = k.key AND f.outcome = 'waiting'
+UNION ALL
+SELECT f.id, k.registration_id FROM unnest($7::text[], $8::text[]) k (key, registration_id)
+JOIN stripe_events f ON f.intent_id = k.key AND f.outcome = 'waiting'
+UNION ALL
+SELECT f.id, k.registration_id FROM unnest($9::text[], $10::text[]) k (key, registration_id)
+JOIN stripe_events f ON f.charge_id = k.key AND f.outcome = 'waiting'`
+
+// found returns the waiting facts that the keys link, by id.
+func (t *tx) found(ctx context.Context, known keys) (map[string]string, error) {
+	links := map[string]string{}
+	if known.empty() {
+		return links, nil
+	}
+	rows, err := t.on(ctx, t.statements.found).QueryContext(ctx, known.arrays()...)
+	if err != nil {
+		return nil, fmt.Errorf("find waiting facts: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var fact, id string
+		if err := rows.Scan(&fact, &id); err != nil {
+			return nil, fmt.Errorf("find waiting facts: %w", err)
+		}
+		if _, taken := links[fact]; !taken { // the arms come strongest first
+			links[fact] = id
+		}
+	}
+	return links, rows.Err()
+}
+
+const adoptQuery = `
+WITH found AS (
+    SELECT f.id, k.registration_id
+    FROM unnest($1::text[], $2::text[]) k (id, registration_id)
+    JOIN stripe_events f ON f.id = k.id AND f.outcome = 'waiting'
+    ORDER BY f.id
+    FOR UPDATE OF f
+)
+UPDATE stripe_events f
+SET registration_id = found.registration_id, outcome = 'settled', reason = NULL
+FROM found
+WHERE f.id = found.id
+RETURNING f.id, f.type, f.registration_id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail`
+
+// adopt links the facts that wait for the keys, and those that wait for theirs, until no more are found.
+func (t *tx) adopt(ctx context.Context, known keys) ([]Link, error) {
+	var out []Link
+	for {
+		found, err := t.found(ctx, known)
+		if err != nil || len(found) == 0 {
+			return out, err
+		}
+		adopted, err := t.adoptFound(ctx, found)
+		if err != nil || len(adopted) == 0 {
+			return out, err
+		}
+		out = append(out, adopted...)
+		known = newKeys()
+		for _, link := range adopted {
+			known.add(link.Fact, link.RegistrationID)
+		}
+	}
+}
+
+func (t *tx) adoptFound(ctx context.Context, found map[string]string) ([]Link, error) {
+	var facts, ids []string
+	for fact, id := range found {
+		facts, ids = append(facts, fact), append(ids, id)
+	}
+	rows, err := t.on(ctx, t.statements.adopt).QueryContext(ctx, pq.Array(facts), pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("adopt waiting facts: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []Link
+	for rows.Next() {
+		var link Link
+		var row factRow
+		if err := rows.Scan(&row.id, &link.EventType, &link.RegistrationID, &row.kind, &row.source, &row.created,
+			&row.session, &row.intent, &row.charge, &row.detail); err != nil {
+			return nil, fmt.Errorf("adopt waiting facts: %w", err)
+		}
+		if link.Fact, err = row.fact(); err != nil {
+			return nil, err
+		}
+		out = append(out, link)
+	}
+	return out, rows.Err()
+}
+
+// factRow is a fact as its row holds it.
+type factRow struct {
+	id, kind, source        string
+	created                 time.Time
+	session, intent, charge *string
+	detail                  []byte
+}
+
+func (r factRow) fact() (registration.Fact, error) {
+	var f registration.Fact
+	if len(r.detail) > len("{}") {
+		if err := json.Unmarshal(r.detail, &f); err != nil {
+			return f, fmt.Errorf("fact %s: %w", r.id, err)
+		}
+	}
+	f.ID, f.Kind, f.Source, f.Created = r.id, registration.FactKind(r.kind), registration.Source(r.source), r.created.UTC()
+	f.Session, f.Intent, f.Charge = deref(r.session), deref(r.intent), deref(r.charge)
+	return f, nil
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+const unlinkQuery = `
+UPDATE stripe_events
+SET registration_id = NULL, outcome = 'waiting'
+WHERE registration_id = ANY ($1)`
+
+// unlink lets the facts of registrations that were deleted meanwhile wait again.
+func (t *tx) unlink(ctx context.Context, ids []string) error {
+	if _, err := t.on(ctx, t.statements.unlink).ExecContext(ctx, pq.Array(ids)); err != nil {
+		return fmt.Errorf("unlink facts of deleted registrations: %w", err)
+	}
+	return nil
+}
+
+func unique(ids []string) []string {
+	sorted := slices.Clone(ids)
+	slices.SortFunc(sorted, strings.Compare)
+	return slices.Compact(sorted)
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/educareschool/guichet/pkg/registration"
+	"github.com/educareschool/guichet/pkg/stripeevent"
+)
+
+// Received is an event as it came: Stripe's from the stream, or one that Guichet made itself.
+type Received struct {
+	stripeevent.Event
+	Sequence   uint64    // in the stream; 0 for Guichet's own
+	ReceivedAt time.Time // zero for Guichet's own
+}
+
+// Own wraps a fact that Guichet makes itself about a registration.
+func Own(registrationID string, f registration.Fact) Received {
+	return Received{Event: stripeevent.Event{
+		ID: f.ID, Type: "guichet." + string(f.Kind), Created: f.Created, Registration: registrationID, Fact: &f,
+	}}
+}
+
+// Link is a fact that has found its registration.
+type Link struct {
+	Fact           registration.Fact
+	EventType      string
+	RegistrationID string
+}
+
+// Result is what a batch did.
+type Result struct {
+	// Stored are the ids of the events that were new.
+	Stored map[string]bool
+	// Links are the facts that found their registration, new ones and ones that had waited.
+	Links []Link
+	// Waiting are the new events whose registration is not known yet.
+	Waiting []Received
+	// Changes are the registrations whose status or place changed.
+	Changes []Change
+}
+
+func (r *Result) add(other Result) {
+	r.Links = append(r.Links, other.Links...)
+	r.Changes = append(r.Changes, other.Changes...)
+}
+
+// Process stores a batch of events and settles the registrations they concern, in one transaction. Events
+// that are stored already change nothing. It returns after the commit; an error means that nothing of
+// the batch was stored, or that this is not known: the same batch can be given again.
+func (s *Store) Process(ctx context.Context, events []Received) (Result, error) {
+	var result Result
+	var known keys
+	err := s.withTx(ctx, func(t *tx) error {
+		var err error
+		result, known, err = s.process(ctx, t, events)
+		return err
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return result, s.catchUp(ctx, &result, known)
+}
+
+func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, keys, error) {
+	links, err := t.resolve(ctx, events)
+	if err != nil {
+		return Result{}, keys{}, err
+	}
+	linkWithin(events, links)
+	stored, err := t.insert(ctx, events, links)
+	if err != nil {
+		return Result{}, keys{}, err
+	}
+	result := Result{Stored: stored}
+	known := newKeys()
+	var touched []string
+	for _, e := range events {
+		id := links[e.ID]
+		switch {
+		case e.Fact == nil:
+		case id == "":
+			known.waiting = append(known.waiting, e)
+			if stored[e.ID] {
+				result.Waiting = append(result.Waiting, e)
+			}
+		case stored[e.ID]:
+			touched = append(touched, id)
+			result.Links = append(result.Links, Link{*e.Fact, e.Type, id})
+			known.add(*e.Fact, id)
+		default: // stored before; if it waited it need not any longer
+			known.ids[e.ID] = id
+			known.add(*e.Fact, id)
+		}
+	}
+	adopted, err := t.adopt(ctx, known)
+	if err != nil {
+		return Result{}, keys{}, err
+	}
+	for _, link := range adopted {
+		touched = append(touched, link.RegistrationID)
+	}
+	result.Links = append(result.Links, adopted...)
+	result.Changes, err = s.settle(ctx, t, touched)
+	return result, known, err
+}
+
+// catchUp links what other transactions committed meanwhile. Two of them do not see each other's facts, so
+// each looks again after its commit, when the later one sees both.
+func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
+	for {
+		pool := &tx{nil, s.statements, s.now()}
+		links, err := pool.resolve(ctx, known.waiting)
+		if err != nil {
+			return err
+		}
+		known.ids = links
+		missed, err := pool.found(ctx, known)
+		if err != nil || len(missed) == 0 {
+			return err
+		}
+		var more Result
+		err = s.withTx(ctx, func(t *tx) error {
+			more, err = s.settleLinked(ctx, t, known, nil)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		result.add(more)
+		known = newKeys()
+		for _, link := range more.Links {
+			known.add(link.Fact, link.RegistrationID)
+		}
+	}
+}
+
+// settleLinked adopts the facts that wait for the keys and settles their registrations, and the due ones.
+func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due []string) (Result, error) {
+	links, err := t.adopt(ctx, known)
+	if err != nil {
+		return Result{}, err
+	}
+	touched := due
+	for _, link := range links {
+		touched = append(touched, link.RegistrationID)
+	}
+	changes, err := s.settle(ctx, t, touched)
+	return Result{Links: links, Changes: changes}, err
+}

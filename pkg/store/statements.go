@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// statements are prepared once and then on each connection at its first use: unprepared, a batch takes
+// twice the round trips and is planned anew each time.
+type statements struct {
+	resolve, insert, found, adopt, unlink     *sqlx.Stmt
+	lockRegistrations, loadFacts              *sqlx.Stmt
+	lockEvents, countWaiting, write, clearDue *sqlx.Stmt
+	selectDue, selectStrays, selectOverdue    *sqlx.Stmt
+	markSeatable, claimMails, finishMail      *sqlx.Stmt
+	loadRegistrations                         *sqlx.Stmt
+}
+
+func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
+	var s statements
+	var problems []error
+	for _, p := range []struct {
+		into  **sqlx.Stmt
+		query string
+	}{
+		{&s.resolve, resolveQuery},
+		{&s.insert, insertQuery},
+		{&s.found, foundQuery},
+		{&s.adopt, adoptQuery},
+		{&s.unlink, unlinkQuery},
+		{&s.lockRegistrations, lockRegistrationsQuery},
+		{&s.loadRegistrations, loadRegistrationsQuery},
+		{&s.loadFacts, loadFactsQuery},
+		{&s.lockEvents, lockEventsQuery},
+		{&s.countWaiting, countWaitingQuery},
+		{&s.write, writeQuery},
+		{&s.clearDue, clearDueQuery},
+		{&s.selectDue, selectDueQuery},
+		{&s.selectStrays, selectStraysQuery},
+		{&s.selectOverdue, selectOverdueQuery},
+		{&s.markSeatable, markSeatableQuery},
+		{&s.claimMails, claimMailsQuery},
+		{&s.finishMail, finishMailQuery},
+	} {
+		stmt, err := db.PreparexContext(ctx, p.query)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("prepare %.60q: %w", p.query, err))
+			continue
+		}
+		*p.into = stmt
+	}
+	return s, errors.Join(problems...)
+}

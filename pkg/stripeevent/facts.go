@@ -1,0 +1,185 @@
+package stripeevent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/educareschool/guichet/pkg/registration"
+)
+
+// reader turns an event's data.object into a fact, or says why it is ignored.
+type reader func(object gjson.Result) (fact registration.Fact, ignored string, err error)
+
+// readers are the event types that tell a fact.
+var readers = map[string]reader{
+	"checkout.session.completed":               session(completed),
+	"checkout.session.async_payment_succeeded": session(asyncSucceeded),
+	"checkout.session.async_payment_failed":    session(asyncFailed),
+	"checkout.session.expired":                 session(expired),
+	"payment_intent.payment_failed":            intent(intentFailed),
+	"payment_intent.requires_action":           intent(requiresAction),
+	"payment_intent.canceled":                  intent(canceled),
+	"payment_intent.succeeded":                 intent(succeeded),
+	"charge.dispute.created":                   dispute(registration.Disputed),
+	"charge.dispute.closed":                    dispute(registration.DisputeClosed),
+	"charge.dispute.updated":                   dispute(registration.DisputeUpdated),
+	"charge.dispute.funds_withdrawn":           dispute(registration.DisputeUpdated),
+	"charge.dispute.funds_reinstated":          dispute(registration.DisputeUpdated),
+	"charge.refunded":                          refunded,
+	"charge.refund.updated":                    refund,
+	"refund.updated":                           refund,
+	"refund.failed":                            refund,
+}
+
+// Handled returns whether events of this type tell facts.
+func Handled(eventType string) bool {
+	_, ok := readers[eventType]
+	return ok
+}
+
+func session(read func(gjson.Result, *registration.Fact) error) reader {
+	return func(o gjson.Result) (registration.Fact, string, error) {
+		if mode := text(o.Get("mode"), maxID); mode != "" && mode != "payment" {
+			return registration.Fact{}, "session mode " + mode, nil
+		}
+		f := registration.Fact{Session: o.Get("id").String(), Intent: idOf(o.Get("payment_intent"))}
+		if f.Session == "" {
+			return f, "", errors.New("the session has no id")
+		}
+		return f, "", read(o, &f)
+	}
+}
+
+func completed(o gjson.Result, f *registration.Fact) error {
+	switch status := text(o.Get("payment_status"), maxID); status {
+	case "paid", "no_payment_required":
+		return asyncSucceeded(o, f)
+	case "unpaid":
+		f.Kind = registration.PaymentProcessing
+		return nil
+	default:
+		return fmt.Errorf("payment_status is %q", status)
+	}
+}
+
+func asyncSucceeded(o gjson.Result, f *registration.Fact) error {
+	f.Kind = registration.Paid
+	f.Amount, f.Currency = o.Get("amount_total").Int(), text(o.Get("currency"), 3)
+	return nil
+}
+
+func asyncFailed(_ gjson.Result, f *registration.Fact) error {
+	f.Kind, f.SessionAsync = registration.PaymentFailed, true
+	return nil
+}
+
+func expired(_ gjson.Result, f *registration.Fact) error {
+	f.Kind = registration.SessionExpired
+	return nil
+}
+
+func intent(read func(gjson.Result, *registration.Fact)) reader {
+	return func(o gjson.Result) (registration.Fact, string, error) {
+		f := registration.Fact{Intent: o.Get("id").String()}
+		if f.Intent == "" {
+			return f, "", errors.New("the payment intent has no id")
+		}
+		if made, ok := created(o.Get("created")); ok {
+			f.IntentCreated = made
+		}
+		read(o, &f)
+		return f, "", nil
+	}
+}
+
+func intentFailed(o gjson.Result, f *registration.Fact) {
+	f.Kind = registration.PaymentFailed
+	last := o.Get("last_payment_error")
+	f.Charge = cmp.Or(idOf(last.Get("charge")), latestCharge(o))
+	f.Message = text(last.Get("message"), maxText)
+	f.Code, f.DeclineCode = text(last.Get("code"), maxID), text(last.Get("decline_code"), maxID)
+}
+
+func requiresAction(o gjson.Result, f *registration.Fact) {
+	f.Kind = registration.ActionRequired
+	next := o.Get("next_action")
+	f.ActionURL = text(next.Get("redirect_to_url.url"), 2048)
+}
+
+func canceled(o gjson.Result, f *registration.Fact) {
+	f.Kind, f.Reason = registration.IntentCanceled, text(o.Get("cancellation_reason"), maxText)
+}
+
+func succeeded(o gjson.Result, f *registration.Fact) {
+	f.Kind, f.Charge = registration.IntentSucceeded, latestCharge(o)
+}
+
+// latestCharge reads an intent's charge as newer and, failing that, as older API versions show it.
+func latestCharge(o gjson.Result) string {
+	return cmp.Or(idOf(o.Get("latest_charge")), idOf(o.Get("charges.data.0")))
+}
+
+func dispute(kind registration.FactKind) reader {
+	return func(o gjson.Result) (registration.Fact, string, error) {
+		charge := o.Get("charge")
+		f := registration.Fact{
+			Kind: kind, Charge: idOf(charge),
+			Intent: cmp.Or(idOf(o.Get("payment_intent")), idOf(charge.Get("payment_intent"))),
+			Reason: text(o.Get("reason"), maxText),
+			Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3),
+			Outcome: text(o.Get("status"), maxID),
+		}
+		f.Dispute = cmp.Or(o.Get("id").String(), f.Charge) // the oldest disputes had no id
+		if f.Charge == "" && f.Intent == "" {
+			return f, "", errors.New("the dispute names neither a charge nor an intent")
+		}
+		for _, path := range []string{"evidence_details.due_by", "evidence_due_by"} {
+			if due, ok := created(o.Get(path)); ok {
+				f.DueBy = due
+				break
+			}
+		}
+		return f, "", nil
+	}
+}
+
+func refunded(o gjson.Result) (registration.Fact, string, error) {
+	f := registration.Fact{
+		Kind: registration.ChargeRefunded, Charge: o.Get("id").String(), Intent: idOf(o.Get("payment_intent")),
+		FullyRefunded: o.Get("refunded").Bool(), Amount: o.Get("amount_refunded").Int(), Currency: text(o.Get("currency"), 3),
+	}
+	if f.Charge == "" {
+		return f, "", errors.New("the charge has no id")
+	}
+	return f, "", nil
+}
+
+// refund reads a refund that came back; one that goes well is told by charge.refunded.
+func refund(o gjson.Result) (registration.Fact, string, error) {
+	if status := text(o.Get("status"), maxID); status != "failed" && status != "canceled" {
+		return registration.Fact{}, "refund is " + cmp.Or(status, "without status"), nil
+	}
+	f := registration.Fact{
+		Kind: registration.RefundFailed, Refund: o.Get("id").String(),
+		Charge: idOf(o.Get("charge")), Intent: idOf(o.Get("payment_intent")),
+		Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), Reason: text(o.Get("failure_reason"), maxText),
+	}
+	if f.Refund == "" || f.Charge == "" && f.Intent == "" {
+		return f, "", errors.New("the refund names no charge")
+	}
+	return f, "", nil
+}
+
+// idOf reads a reference that may be an id, an expanded object, or null.
+func idOf(r gjson.Result) string {
+	if r.IsObject() {
+		return r.Get("id").String()
+	}
+	if r.Type == gjson.String {
+		return r.String()
+	}
+	return ""
+}
