@@ -16,6 +16,9 @@ import (
 // readyTimeout bounds the start, which replays what the store holds.
 const readyTimeout = time.Minute
 
+// maxPayload holds the largest webhook, 1 MiB, and its headers; NATS's own default is 1 MiB in all.
+const maxPayload = 2 << 20
+
 // Options says where the server keeps its streams and how it syncs them.
 type Options struct {
 	Dir  string // made if missing; one server at a time
@@ -45,6 +48,7 @@ func Start(o Options) (*Server, error) {
 		ServerName: "guichet-local", Host: "127.0.0.1", Port: o.Port,
 		JetStream: true, StoreDir: o.Dir, SyncAlways: !o.Lazy,
 		JetStreamMaxStore: math.MaxInt64 >> 1,
+		MaxPayload:        maxPayload,
 		NoSigs:            true, NoLog: true,
 	}
 	if o.Port == 0 {

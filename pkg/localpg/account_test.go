@@ -13,7 +13,7 @@ func TestStart_AsRootKeepsDataElsewhereWhereItsUserCannotGo(t *testing.T) {
 		t.Skip("only root runs the server as another user")
 	}
 	closed := filepath.Dir(folder(t))
-	if err := os.Chmod(closed, 0o700); err != nil {
+	if err := os.Chmod(closed, 0o700); err != nil { // #nosec G302 -- a folder
 		t.Fatal(err)
 	}
 	dir := filepath.Join(closed, "postgres")

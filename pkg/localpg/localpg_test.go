@@ -25,7 +25,7 @@ func folder(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	if err := os.Chmod(dir, 0o711); err != nil {
+	if err := os.Chmod(dir, 0o711); err != nil { // #nosec G302 -- a folder
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "postgres")
@@ -122,7 +122,7 @@ func TestStart_KeepsTheDataOfTheFolder(t *testing.T) {
 func TestStart_GivesAServerThatOnlyThisMachineAndThePasswordReach(t *testing.T) {
 	t.Parallel()
 	s := start(t, folder(t))
-	for setting, want := range map[string]string{
+	for setting, want := range map[string]string{ // #nosec G101 -- settings
 		"listen_addresses":        "127.0.0.1",
 		"unix_socket_directories": "",
 		"password_encryption":     "scram-sha-256",
@@ -192,24 +192,24 @@ func TestStart_RefusesAFolderInUse(t *testing.T) {
 func TestStart_ExplainsAFolderItCannotUse(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		damage func(t *testing.T, s *Server)
+		damage func(*Server) (file, content string)
 		want   string
 	}{
 		"no password": {
-			func(t *testing.T, s *Server) { write(t, s.passwordPath(), nil) },
+			func(s *Server) (string, string) { return s.passwordPath(), "" },
 			"delete",
 		},
 		"another password": {
-			func(t *testing.T, s *Server) { write(t, s.passwordPath(), []byte("guess\n")) },
+			func(s *Server) (string, string) { return s.passwordPath(), "guess\n" },
 			"is not that of the data",
 		},
 		"another version": {
-			func(t *testing.T, s *Server) { write(t, filepath.Join(s.data, "PG_VERSION"), []byte("9\n")) },
+			func(s *Server) (string, string) { return filepath.Join(s.data, "PG_VERSION"), "9\n" },
 			"made by PostgreSQL 9",
 		},
 		"broken settings": {
-			func(t *testing.T, s *Server) {
-				write(t, filepath.Join(s.data, "postgresql.conf"), []byte("no_such_setting = 1\n"))
+			func(s *Server) (string, string) {
+				return filepath.Join(s.data, "postgresql.conf"), "no_such_setting = 1\n"
 			},
 			"no_such_setting", // from the server's log
 		},
@@ -222,7 +222,8 @@ func TestStart_ExplainsAFolderItCannotUse(t *testing.T) {
 			s := &Server{dir: folder(t)}
 			s.data = filepath.Join(s.dir, "data")
 			copyFolder(t, dir, s.dir)
-			test.damage(t, s)
+			file, content := test.damage(s)
+			write(t, file, content)
 			_, err := Start(t.Context(), Options{Dir: s.dir, Lazy: true})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want it to say %q", err, test.want)
@@ -241,9 +242,9 @@ func TestStart_NeedsAFolder(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, path string, content []byte) {
+func write(t *testing.T, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

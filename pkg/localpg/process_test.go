@@ -17,7 +17,7 @@ import (
 // copyFolder copies a stopped server's folder with its owners and modes.
 func copyFolder(t *testing.T, from, to string) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil { // #nosec G204 -- folders of the test
 		t.Fatalf("%v: %s", err, out)
 	}
 }
@@ -62,7 +62,7 @@ func TestStop_BreaksOffOpenTransactions(t *testing.T) {
 // startChild runs a server in a process of its own and returns once it is ready.
 func startChild(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) // #nosec G204 -- this test binary
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) // #nosec G204 G702 -- this test binary
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
 	input, err := cmd.StdinPipe()
 	if err != nil {
@@ -147,7 +147,7 @@ func TestStart_IgnoresAPIDFileWhoseNumberIsAnothersNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
-	write(t, pidFile(s.data), []byte(strconv.Itoa(other.Process.Pid)+"\n"+s.data+"\n"))
+	write(t, pidFile(s.data), strconv.Itoa(other.Process.Pid)+"\n"+s.data+"\n")
 	if err := s.account.own(pidFile(s.data)); err != nil {
 		t.Fatal(err)
 	}

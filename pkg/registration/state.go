@@ -56,6 +56,14 @@ const (
 	MailAttention        MailKind = "attention"
 )
 
+// MailKinds returns every kind of mail.
+func MailKinds() []MailKind {
+	return []MailKind{
+		MailPaymentConfirmed, MailPaymentFailed, MailPaymentCanceled, MailActionRequired, MailSessionExpired,
+		MailRefundConfirmed, MailDisputeOpened, MailDisputeClosed, MailAttention,
+	}
+}
+
 // ToAdmin says whether a mail goes to the admin rather than to the participant.
 func (k MailKind) ToAdmin() bool {
 	return k == MailDisputeOpened || k == MailDisputeClosed || k == MailAttention

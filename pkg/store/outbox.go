@@ -43,8 +43,10 @@ type Recipient struct {
 	SeatHeld       bool
 	AmountDue      *int64
 	Currency       string
-	// Paid is the payment that the mail tells of; its zero value where there is none.
-	Paid registration.Fact
+	Deadline       time.Time // of the place; zero where none runs
+	// Livemode and Account are those of the event that the mail tells of.
+	Livemode bool
+	Account  string
 }
 
 // A mail is claimed for a time: whoever claims it and dies leaves it to the next.
@@ -64,9 +66,21 @@ WHERE n.id = next.id
 RETURNING n.id, n.kind, n.slot, n.created_at, n.attempts, coalesce(n.registration_id, '')`
 
 const recipientQuery = `
-SELECT r.id, r.email, coalesce(r.name, ''), r.locale, e.title, e.starts_at, r.status, r.seat_held, r.amount_due, coalesce(r.currency, '')
+SELECT r.email,
+       coalesce(r.name, ''),
+       r.locale,
+       e.title,
+       e.starts_at,
+       r.status,
+       r.seat_held,
+       r.amount_due,
+       coalesce(r.currency, ''),
+       r.deadline,
+       coalesce(f.livemode, false),
+       coalesce(f.account, '')
 FROM registrations r
 JOIN events e ON e.id = r.event_id
+LEFT JOIN stripe_events f ON f.id = $2
 WHERE r.id = $1`
 
 // ClaimMails claims up to limit mails whose turn has come, for as long as lease. For each it settles the
@@ -121,32 +135,17 @@ func (s *Store) describe(ctx context.Context, n *Notification) error {
 			n.Wanted = &r.mails[i]
 		}
 	}
-	var startsAt *time.Time
-	err = s.db.QueryRowContext(ctx, recipientQuery, n.RegistrationID).Scan(&n.RegistrationID, &n.Email, &n.Name, &n.Locale,
-		&n.EventTitle, &startsAt, &n.Status, &n.SeatHeld, &n.AmountDue, &n.Currency)
+	if n.Wanted == nil {
+		return nil
+	}
+	var startsAt, deadline *time.Time
+	err = s.db.QueryRowContext(ctx, recipientQuery, n.RegistrationID, n.Wanted.Fact.ID).Scan(&n.Email, &n.Name, &n.Locale,
+		&n.EventTitle, &startsAt, &n.Status, &n.SeatHeld, &n.AmountDue, &n.Currency, &deadline, &n.Livemode, &n.Account)
 	if err != nil {
 		return fmt.Errorf("load recipient: %w", err)
 	}
-	n.EventStartsAt = orZero(startsAt)
-	if n.Wanted != nil {
-		n.Paid = r.payment(n.Wanted.Fact)
-	}
+	n.EventStartsAt, n.Deadline = orZero(startsAt), orZero(deadline)
 	return nil
-}
-
-// payment returns the paid fact of the same intent or session, else any.
-func (r *row) payment(about registration.Fact) registration.Fact {
-	var any registration.Fact
-	for _, f := range r.facts {
-		if f.Kind != registration.Paid {
-			continue
-		}
-		if f.Intent != "" && f.Intent == about.Intent || f.Session != "" && f.Session == about.Session {
-			return f
-		}
-		any = f
-	}
-	return any
 }
 
 const finishMailQuery = `

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -31,7 +32,12 @@ func Connect(servers, name string, log *zap.Logger, more ...nats.Option) (*nats.
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("NATS connection lost", zap.Error(err)) }),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection restored") }),
 	}
-	return nats.Connect(servers, append(options, more...)...)
+	nc, err := nats.Connect(servers, append(options, more...)...)
+	var parse *url.Error
+	if errors.As(err, &parse) { // its text repeats the password
+		return nil, errors.New("NATS_URL is not a URL such as nats://user:password@host:4222; special characters of a password must be percent-encoded")
+	}
+	return nc, err
 }
 
 func user(servers, fallback string) string {

@@ -40,8 +40,10 @@ const TimeFormat = "2006-01-02T15:04:05.000Z07:00"
 // Subject is the subject under which an event of this type is stored.
 func Subject(eventType string) string { return eventSubjectPrefix + token(eventType) }
 
-// DeadSubject is the subject under which a dead letter of this type is stored.
-func DeadSubject(eventType string) string { return deadSubjectPrefix + token(eventType) }
+// DeadSubject is the subject under which the dead letter of an event stored under subject is stored.
+func DeadSubject(subject string) string {
+	return deadSubjectPrefix + strings.TrimPrefix(subject, eventSubjectPrefix)
+}
 
 // token keeps a type's dots and replaces what a NATS subject may not hold, so that any signed type can be stored.
 func token(eventType string) string {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/educareschool/guichet/pkg/service"
+	"github.com/educareschool/guichet/pkg/settings"
+	"github.com/educareschool/guichet/pkg/simulate"
+)
+
+// cli is the command line: a field a command, each in a file of its own. A command is a struct of its flags
+// with Run(context.Context, globals, surroundings) error, and Help() string that shows an example.
+type cli struct {
+	globals
+
+	Dev     devCommand     `cmd:"" help:"Run everything on this machine and play the guide's cases."`
+	Setup   setupCommand   `cmd:"" help:"Make streams, consumer and schema what the services need."`
+	Trigger triggerCommand `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`
+}
+
+// globals are the flags of every command.
+type globals struct {
+	Output  string           `short:"o" enum:"table,json" default:"table" help:"How to print: table for people, json for programs." placeholder:"table|json"`
+	Data    string           `type:"path" default:".guichet" help:"Folder of 'guichet dev', whose dev.env is used for what the environment does not set." placeholder:"DIR"`
+	Version kong.VersionFlag `help:"Show the version."`
+}
+
+// surroundings are what a command sees of the process that it runs in.
+type surroundings struct {
+	Stdout, Stderr io.Writer
+	Settings       settings.Source
+}
+
+// usageError is a mistake in the arguments or settings: exit code 2, not 1.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run runs one command and returns the exit code. What the command found is on Stdout, what went wrong on Stderr.
+func run(ctx context.Context, args []string, s surroundings) int {
+	var line cli
+	early := make(chan int, 1) // --help and --version end the program while the line is being parsed
+	parser, err := kong.New(&line,
+		kong.Name("guichet"),
+		kong.Description("Settles paid registrations from Stripe events."),
+		kong.Vars{"version": "guichet " + service.Version(), "declines": strings.Join(simulate.DeclineNames(), ", ")},
+		kong.Writers(s.Stdout, s.Stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Exit(func(code int) {
+			select {
+			case early <- code:
+			default:
+			}
+		}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+	if err != nil {
+		return report(s, err, "")
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	select {
+	case code := <-early:
+		return code
+	default:
+	}
+	if err != nil {
+		return report(s, usageError{err}, helpFor(err))
+	}
+	return report(s, parsed.Run(line.globals), parsed.Selected().FullPath())
+}
+
+// report says what went wrong, if anything, and returns the exit code.
+func report(s surroundings, err error, command string) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return service.ExitOK
+	case !errors.As(err, &usage):
+		_, _ = fmt.Fprintln(s.Stderr, "guichet:", err)
+		return service.ExitFailed
+	}
+	_, _ = fmt.Fprintf(s.Stderr, "guichet: %v\nRun \"%s --help\" for how it is used.\n", err, command)
+	return service.ExitUsage
+}
+
+// helpFor names the command whose help helps with a mistake in the line.
+func helpFor(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context.Selected() != nil {
+		return parse.Context.Selected().FullPath()
+	}
+	return "guichet"
+}

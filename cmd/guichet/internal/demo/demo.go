@@ -1,0 +1,149 @@
+// Package demo plays the cases of the operators' guide against a running Guichet: as the platform it inserts
+// registrations, as Stripe it sends signed events, and then it shows what came of each.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "github.com/lib/pq" // the driver
+
+	"github.com/educareschool/guichet/pkg/simulate"
+)
+
+// settleTimeout bounds how long the demo waits for the outcome of its events.
+const settleTimeout = 30 * time.Second
+
+// Target is the Guichet to play against.
+type Target struct {
+	WebhookURL, WebhookSecret, DatabaseURL string
+}
+
+// Outcome is what came of one case.
+type Outcome struct {
+	Case, Registration, Status string
+	Seat                       bool
+	Attention                  string
+	Mails                      string
+	Answers                    string
+	Want                       string // the status that the guide promises
+}
+
+// Availability is an event's places after the demo.
+type Availability struct {
+	Title     string `db:"title"`
+	Capacity  int    `db:"capacity"`
+	Held      int    `db:"held"`
+	Remaining int    `db:"remaining"`
+}
+
+// Report is what the demo did.
+type Report struct {
+	Outcomes []Outcome
+	Places   []Availability
+	// Registration is one that is still pending, to try more on.
+	Registration string
+}
+
+// Play plays every case once. Each play makes events and registrations of its own, so it can be repeated on
+// the same data.
+func Play(ctx context.Context, t Target, progress io.Writer) (Report, error) {
+	db, err := sqlx.ConnectContext(ctx, "postgres", t.DatabaseURL)
+	if err != nil {
+		return Report{}, fmt.Errorf("demo: reach the database: %w", err)
+	}
+	defer func() { _ = db.Close() }()
+	now := time.Now()
+	p := &play{
+		target: t, db: db, client: &http.Client{Timeout: settleTimeout}, run: now.UTC().Format("0102-150405.000"),
+		stripe: simulate.New(rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)), time.Now), // #nosec G404 G115 -- ids of a demo
+	}
+	if err := p.open(ctx); err != nil {
+		return Report{}, err
+	}
+	report := Report{}
+	for _, c := range cases() {
+		_, _ = fmt.Fprintf(progress, "  ▸ %s\n", c.title)
+		registration, answers, err := c.play(ctx, p)
+		if err != nil {
+			return report, fmt.Errorf("demo, %s: %w", c.title, err)
+		}
+		report.Outcomes = append(report.Outcomes, Outcome{Case: c.title, Registration: registration, Answers: answers, Want: c.want})
+	}
+	if report.Registration, err = p.register(ctx, p.workshop); err != nil {
+		return report, err
+	}
+	return report, p.settled(ctx, &report)
+}
+
+// play is one run of the demo.
+type play struct {
+	target         Target
+	db             *sqlx.DB
+	client         *http.Client
+	stripe         *simulate.Stripe
+	run            string
+	made           int
+	workshop, last string // events: one with places, one with a single place
+}
+
+// open makes the events that places are sold for.
+func (p *play) open(ctx context.Context) error {
+	p.workshop, p.last = "evt-atelier-"+p.run, "evt-derniere-place-"+p.run
+	const insert = `INSERT INTO events (id, title, capacity) VALUES ($1, 'Atelier Go', 12), ($2, 'Dernière place', 1)`
+	if _, err := p.db.ExecContext(ctx, insert, p.workshop, p.last); err != nil {
+		return fmt.Errorf("demo: insert events: %w", err)
+	}
+	return nil
+}
+
+// register inserts a registration as the platform does; its place is held from then on.
+func (p *play) register(ctx context.Context, event string) (string, error) {
+	p.made++
+	id := fmt.Sprintf("reg-%s-%02d", p.run, p.made)
+	locale := "fr"
+	if p.made%2 == 0 {
+		locale = "en"
+	}
+	const insert = `INSERT INTO registrations (id, event_id, email, name, locale, amount_due, currency) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	_, err := p.db.ExecContext(ctx, insert, id, event, simulate.BuyerEmail, simulate.BuyerName, locale, simulate.DefaultAmount, simulate.DefaultCurrency)
+	if err != nil {
+		return "", fmt.Errorf("insert registration: %w", err)
+	}
+	return id, nil
+}
+
+// buy is a registration with a Checkout session of its own.
+func (p *play) buy(ctx context.Context, event string) (*simulate.Payment, error) {
+	id, err := p.register(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	payment := p.stripe.Payment(id)
+	const update = `UPDATE registrations SET checkout_session_id = $2, checkout_created_at = $3, checkout_expires_at = $4 WHERE id = $1`
+	if _, err := p.db.ExecContext(ctx, update, id, payment.Session, payment.SessionCreated, payment.SessionExpires); err != nil {
+		return nil, fmt.Errorf("set the session: %w", err)
+	}
+	return payment, nil
+}
+
+// send delivers events one after the other and returns their answers' statuses.
+func (p *play) send(ctx context.Context, secret string, events ...simulate.Event) (string, error) {
+	answers := ""
+	for _, e := range events {
+		status, _, err := simulate.Post(ctx, p.client, p.target.WebhookURL, secret, e)
+		if err != nil {
+			return "", err
+		}
+		if answers != "" {
+			answers += " "
+		}
+		answers += fmt.Sprint(status)
+	}
+	return answers, nil
+}

@@ -1,0 +1,31 @@
+// Command ingester receives Stripe's webhooks and stores them in JetStream.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"github.com/educareschool/guichet/ingest"
+	"github.com/educareschool/guichet/pkg/service"
+	"github.com/educareschool/guichet/pkg/settings"
+)
+
+func main() {
+	var set ingest.Settings
+	ingester := service.Program{
+		Name:     "ingester",
+		About:    "receives Stripe's webhooks at POST " + ingest.Path + " and stores them in JetStream",
+		Settings: &set,
+		Logging:  func() settings.Logging { return set.Logging },
+		Run: func(ctx context.Context, log *zap.Logger) error {
+			registry := prometheus.NewRegistry()
+			registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: registry})
+		},
+	}
+	os.Exit(ingester.Main(os.Args[1:], os.Stdout, os.Stderr))
+}

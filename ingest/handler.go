@@ -1,0 +1,153 @@
+package ingest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/educareschool/guichet/pkg/logging"
+	"github.com/educareschool/guichet/pkg/stream"
+)
+
+// Path is where webhooks are received.
+const Path = "/stripe/webhooks"
+
+// handler takes a webhook through its steps: limit the body, verify the signature, read the envelope, store, answer.
+type handler struct {
+	verifier    verifier
+	development bool // no secret: nothing is verified, and live-mode events are refused
+	maxBody     int64
+	publisher   *publisher
+	tracer      tracer
+	answers     map[outcome]terms
+	log         *zap.Logger
+	metrics     *metrics
+}
+
+// ServeHTTP answers 200 only when the event is on disk.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, bad := h.read(w, r)
+	if bad != nil {
+		h.logRefused(bad)
+		h.refuse(w, bad)
+		return
+	}
+	o, bad := h.store(r, e)
+	if bad != nil {
+		h.refuse(w, bad)
+		return
+	}
+	h.metrics.requests[o].Inc()
+	accept(w, e.id, o)
+}
+
+func (h *handler) refuse(w http.ResponseWriter, bad *refusal) {
+	h.metrics.requests[bad.outcome].Inc()
+	bad.write(w, h.answers[bad.outcome])
+}
+
+// read returns the event that a request carries, or why it is none of Stripe's.
+func (h *handler) read(w http.ResponseWriter, r *http.Request) (event, *refusal) {
+	switch {
+	case r.URL.Path != Path:
+		return event{}, refuse(notFound, "")
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		return event{}, refuse(wrongMethod, "")
+	}
+	body, bad := h.readBody(w, r)
+	if bad != nil {
+		return event{}, bad
+	}
+	if bad := h.verify(r, body); bad != nil {
+		return event{}, bad
+	}
+	e, err := readEnvelope(body)
+	if err != nil {
+		return event{}, &refusal{outcome: invalidEvent, detail: sentence(err), cause: err}
+	}
+	if h.development && e.livemode {
+		return event{}, refuse(liveRefused, "")
+	}
+	e.receivedAt = time.Now().UTC().Format(stream.TimeFormat)
+	e.traceparent = h.tracer.traceparent(r.Header.Get(stream.HeaderTraceparent))
+	return e, nil
+}
+
+// readBody stops at the limit, and does not begin where the request announces more.
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	if r.ContentLength > h.maxBody {
+		w.Header().Set("Connection", "close") // else net/http reads on to keep the connection
+		return nil, refuse(bodyTooLarge, "")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, refuse(bodyTooLarge, "")
+	case err != nil:
+		return nil, refuse(bodyCutShort, "")
+	}
+	return body, nil
+}
+
+func (h *handler) verify(r *http.Request, body []byte) *refusal {
+	if h.development {
+		return nil
+	}
+	started := time.Now()
+	secret, bad := h.verifier.verify(started, strings.Join(r.Header.Values(signatureHeader), ","), body)
+	h.metrics.verify.Observe(time.Since(started).Seconds())
+	if bad == nil {
+		h.metrics.verified[secret].Inc()
+	}
+	return bad
+}
+
+// store puts the event on disk and writes the one line about it.
+func (h *handler) store(r *http.Request, e event) (outcome, *refusal) {
+	started := time.Now()
+	known, err := h.publisher.store(r.Context(), e)
+	took := time.Since(started)
+	h.metrics.publish.Observe(took.Seconds())
+
+	o := stored
+	switch {
+	case err != nil:
+		o = failureOutcome(err)
+	case known:
+		o = duplicate
+	}
+	h.log.Info("🔔 Received Stripe event: "+e.kind,
+		zap.String(logging.EventID, e.id), zap.String(logging.EventType, e.kind),
+		zap.Bool("stored", err == nil), zap.Bool("duplicate", known),
+		zap.Duration(logging.Duration, took), zap.String("traceparent", e.traceparent))
+	if err != nil {
+		h.log.Error("Stripe event not stored, Stripe is told to send it again",
+			zap.String(logging.EventID, e.id), zap.String("reason", string(o)), zap.Error(err))
+		return o, &refusal{outcome: o, cause: err}
+	}
+	return o, nil
+}
+
+func (h *handler) logRefused(bad *refusal) {
+	reason := zap.String("reason", string(bad.outcome))
+	switch bad.outcome {
+	case notFound, wrongMethod: // scanners
+		h.log.Debug("Request refused", reason)
+	case signatureMissing, signatureMalformed, signatureOld, signatureFuture, signatureWrong:
+		h.log.Warn("⚠️  Webhook signature verification failed", reason, zap.String("detail", bad.detail))
+	default:
+		h.log.Warn("Webhook refused", reason, zap.String("detail", bad.detail))
+	}
+}
+
+// sentence turns an error's text into one.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}

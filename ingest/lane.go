@@ -1,0 +1,85 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// maxRound and maxRoundBytes bound what is stored together.
+	maxRound      = 256
+	maxRoundBytes = 8 << 20
+)
+
+// run stores what is queued, a round at a time, until ctx ends and the round under way is over. One lane is
+// enough: with several the store syncs no faster.
+func (p *publisher) run(ctx context.Context) {
+	status := p.nc.StatusChanged(nats.RECONNECTING, nats.CONNECTED)
+	defer p.nc.RemoveStatusListener(status) // which ends watch
+	go p.watch(status)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-p.queue:
+			p.round(p.gather(first))
+		}
+	}
+}
+
+// gather takes what waits behind the first event, without waiting for more.
+func (p *publisher) gather(first *waiting) []*waiting {
+	round, size, now := []*waiting(nil), 0, time.Now()
+	for next := first; ; {
+		if now.After(next.deadline) {
+			p.finish(next, false, context.DeadlineExceeded)
+		} else {
+			round = append(round, next)
+			size += len(next.event.body)
+		}
+		if len(round) == maxRound || size >= maxRoundBytes {
+			return round
+		}
+		select {
+		case next = <-p.queue:
+		default:
+			return round
+		}
+	}
+}
+
+// round stores events, each way that the pace says is cheaper, and finishes every one of them.
+func (p *publisher) round(events []*waiting) {
+	for len(events) > 0 {
+		way, n := p.pace.choose(len(events))
+		var part []*waiting
+		part, events = events[:n], events[n:]
+
+		ctx, cancel := context.WithDeadline(context.Background(), part[n-1].deadline) // the last came last
+		started := time.Now()
+		p.metrics.events.Observe(float64(n))
+		switch way {
+		case single:
+			p.metrics.batches[waySingle].Inc()
+			p.storeSingly(ctx, part)
+		case atomic:
+			p.metrics.batches[wayAtomic].Inc()
+			p.storeAtomically(ctx, part)
+		}
+		cancel()
+		if allStored(part) {
+			p.pace.learn(way, n, time.Since(started))
+		}
+	}
+}
+
+func allStored(events []*waiting) bool {
+	for _, w := range events {
+		if w.err != nil {
+			return false
+		}
+	}
+	return true
+}

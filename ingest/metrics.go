@@ -1,0 +1,64 @@
+package ingest
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// The ways counted in batches; a fall-back is counted beside the atomic batch that it follows.
+const (
+	waySingle   = "single"
+	wayAtomic   = "atomic"
+	wayFallback = "fallback"
+)
+
+// metrics are the ingester's; every label value is there from the start, at zero.
+type metrics struct {
+	requests map[outcome]prometheus.Counter
+	verified []prometheus.Counter // by the secret's position, counted from 1
+	verify   prometheus.Histogram
+	publish  prometheus.Histogram
+	batches  map[string]prometheus.Counter
+	events   prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer, secrets int) *metrics {
+	factory := promauto.With(r)
+	requests := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "guichet_ingest_requests_total", Help: "Requests by how they ended.",
+	}, []string{"outcome"})
+	verified := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "guichet_ingest_verified_total", Help: "Verified requests by the position of the secret that signed them, to see when a rolled one is no longer used.",
+	}, []string{"secret"})
+	batches := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "guichet_ingest_batches_total", Help: "Groups of events published, by way; a fallback follows an atomic batch that was refused.",
+	}, []string{"way"})
+	m := &metrics{
+		requests: map[outcome]prometheus.Counter{},
+		batches:  map[string]prometheus.Counter{},
+		verify: factory.NewHistogram(prometheus.HistogramOpts{
+			Name: "guichet_ingest_verify_seconds", Help: "Time to check a signature.",
+			Buckets: prometheus.ExponentialBuckets(5e-6, 2, 12),
+		}),
+		publish: factory.NewHistogram(prometheus.HistogramOpts{
+			Name: "guichet_ingest_publish_seconds", Help: "Time from a verified event to its outcome, stored or not.",
+			Buckets: prometheus.ExponentialBuckets(250e-6, 2, 16),
+		}),
+		events: factory.NewHistogram(prometheus.HistogramOpts{
+			Name: "guichet_ingest_batch_events", Help: "Events published together.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+		}),
+	}
+	for o := range answerTerms() {
+		m.requests[o] = requests.WithLabelValues(string(o))
+	}
+	for i := range secrets {
+		m.verified = append(m.verified, verified.WithLabelValues(strconv.Itoa(i+1)))
+	}
+	for _, way := range []string{waySingle, wayAtomic, wayFallback} {
+		m.batches[way] = batches.WithLabelValues(way)
+	}
+	return m
+}

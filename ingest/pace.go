@@ -1,0 +1,80 @@
+package ingest
+
+import (
+	"math/bits"
+	"time"
+)
+
+// way is how a number of events is published.
+type way int
+
+const (
+	single way = iota // each by itself, pipelined
+	atomic            // as one atomic batch
+)
+
+const (
+	// batchFrom is the least number of events for a batch: making and removing its store costs as much as
+	// syncing 12 to 16 single messages.
+	batchFrom = 16
+	// sampleEvery is after how many choices the way that is not in use is measured again, and sampleSize how
+	// many events go singly for that, so that the measuring itself stays cheap.
+	sampleEvery = 32
+	sampleSize  = 32
+	// smoothing is the weight of a new measurement.
+	smoothing = 0.3
+)
+
+// pace chooses the cheaper way by what the two have cost lately. Where the store syncs every write, batches
+// win by far; where it does not, they lose and so are hardly used. A batch's cost includes that of its
+// fall-back, so a stream that refuses batches soon sees few. The zero value has measured nothing.
+type pace struct {
+	perEvent float64    // seconds an event, singly
+	perBatch [5]float64 // seconds a batch of 16…, 32…, 64…, 128… and 256 events
+	choices  int
+}
+
+// choose returns how to publish the first so many of n events.
+func (p *pace) choose(n int) (way, int) {
+	if n < batchFrom {
+		return single, n
+	}
+	cost := p.perBatch[sizeClass(n)]
+	switch {
+	case cost == 0:
+		return atomic, n
+	case p.perEvent == 0:
+		return single, min(n, sampleSize)
+	}
+	p.choices++
+	batch, sample := cost < p.perEvent*float64(n), p.choices%sampleEvery == 0
+	switch {
+	case batch && sample:
+		return single, min(n, sampleSize)
+	case batch || sample:
+		return atomic, n
+	}
+	return single, n
+}
+
+// learn takes in what publishing n events has cost.
+func (p *pace) learn(w way, n int, took time.Duration) {
+	switch {
+	case n < batchFrom: // mostly the round trip
+	case w == atomic:
+		smooth(&p.perBatch[sizeClass(n)], took.Seconds())
+	default:
+		smooth(&p.perEvent, took.Seconds()/float64(n))
+	}
+}
+
+func smooth(mean *float64, value float64) {
+	if *mean == 0 {
+		*mean = value
+		return
+	}
+	*mean += smoothing * (value - *mean)
+}
+
+// sizeClass is 0 for 16 to 31 events, and one more for each doubling.
+func sizeClass(n int) int { return bits.Len(uint(n)) - bits.Len(batchFrom) } // #nosec G115 -- n is a length

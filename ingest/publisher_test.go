@@ -1,0 +1,355 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/educareschool/guichet/pkg/localnats"
+	"github.com/educareschool/guichet/pkg/stream"
+)
+
+// testPublisher is a publisher whose lane the test starts, so that it decides what waits together.
+type testPublisher struct {
+	*publisher
+	t        *testing.T
+	registry *prometheus.Registry
+}
+
+func newTestPublisher(t *testing.T, natsURL string, timeout time.Duration) testPublisher {
+	t.Helper()
+	nc, err := stream.Connect(natsURL, "ingester", zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	p, err := newPublisher(nc, timeout, zap.NewNop(), newMetrics(registry, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return testPublisher{p, t, registry}
+}
+
+func (p testPublisher) startLane() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.run(ctx)
+	}()
+	p.t.Cleanup(func() { cancel(); <-ended })
+}
+
+func testEvent(id string) event {
+	return event{id: id, kind: "charge.refunded", body: []byte(sample(id)), receivedAt: "2024-01-01T00:00:00.000Z", traceparent: "-"}
+}
+
+// queue puts events of those numbers into the queue.
+func (p testPublisher) queueUp(from, to int) []*waiting {
+	p.t.Helper()
+	var all []*waiting
+	for i := from; i < to; i++ {
+		w, shared, err := p.join(testEvent(fmt.Sprintf("evt_%d", i)))
+		if w == nil || shared || err != nil {
+			p.t.Fatalf("join evt_%d: shared %t, %v", i, shared, err)
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// await returns how many of the events were duplicates; err is what all of them must have failed with.
+func (p testPublisher) await(events []*waiting, want outcome) (duplicates int) {
+	p.t.Helper()
+	limit := time.After(patience)
+	for _, w := range events {
+		select {
+		case <-w.done:
+		case <-limit:
+			p.t.Fatalf("%s is still waiting", w.event.id)
+		}
+		got := stored
+		if w.err != nil {
+			got = failureOutcome(w.err)
+		}
+		if got != want {
+			p.t.Errorf("%s: %s (%v), want %s", w.event.id, got, w.err, want)
+		}
+		if w.duplicate {
+			duplicates++
+		}
+	}
+	return duplicates
+}
+
+func (p testPublisher) batches(way string) int {
+	return metric(p.t, p.registry, "guichet_ingest_batches_total", way)
+}
+
+// checkStored wants evt_0 to evt_<n-1>, each once, with the bodies they came with.
+func checkStored(t *testing.T, js jetstream.JetStream, n int) {
+	t.Helper()
+	all := storedEvents(t, js)
+	ids := eventIDs(all)
+	for i := range n {
+		if id := fmt.Sprintf("evt_%d", i); ids[id] != 1 {
+			t.Errorf("%s is stored %d times", id, ids[id])
+		}
+	}
+	if len(all) != n {
+		t.Errorf("%d events stored, want %d", len(all), n)
+	}
+	for _, m := range all {
+		if string(m.Data) != sample(m.Header.Get(stream.HeaderEventID)) {
+			t.Errorf("%s was stored as %q", m.Header.Get(stream.HeaderEventID), m.Data)
+		}
+	}
+}
+
+func TestRequestsWithTheSameIDShareOnePublish(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	first := p.queueUp(0, 1)[0]
+	second, shared, err := p.join(testEvent("evt_0"))
+	if second != first || !shared || err != nil {
+		t.Errorf("the second request does not share: %t, %v", shared, err)
+	}
+	p.startLane()
+	p.await([]*waiting{first}, stored)
+	if w, _, err := p.join(testEvent("evt_0")); w != nil || err != nil {
+		t.Errorf("the third request waits: %v", err)
+	}
+	if dup, err := p.store(t.Context(), testEvent("evt_0")); !dup || err != nil {
+		t.Errorf("store = %t, %v", dup, err)
+	}
+	checkStored(t, js, 1)
+	if n := metric(t, p.registry, "guichet_ingest_batches_total", ""); n != 1 {
+		t.Errorf("%d publishes, want 1", n)
+	}
+}
+
+func TestAClientThatGoesAwayDoesNotCancelASharedPublish(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	w := p.queueUp(0, 1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.store(gone, testEvent("evt_0")); !errors.Is(err, context.Canceled) || failureOutcome(err) != clientGone {
+		t.Errorf("store = %v", err)
+	}
+	p.startLane()
+	p.await(w, stored)
+	checkStored(t, js, 1)
+}
+
+func TestFewEventsGoSinglyInOneRound(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	events := p.queueUp(0, batchFrom-1)
+	p.startLane()
+	p.await(events, stored)
+	checkStored(t, js, batchFrom-1)
+	if s, a := p.batches(waySingle), p.batches(wayAtomic); s != 1 || a != 0 {
+		t.Errorf("%d single rounds and %d batches, want one single round", s, a)
+	}
+}
+
+func TestManyEventsGoAsAtomicBatchesOfBoundedSize(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	p.pace.perEvent = 1 // measured, and dear: batches are the cheaper way
+	events := p.queueUp(0, maxRound+100)
+	p.startLane()
+	p.await(events, stored)
+	checkStored(t, js, maxRound+100)
+	if s, a, f := p.batches(waySingle), p.batches(wayAtomic), p.batches(wayFallback); s != 0 || a != 2 || f != 0 {
+		t.Errorf("%d single, %d atomic, %d fallback; want two batches", s, a, f)
+	}
+}
+
+func TestARoundIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	for i := range maxRoundBytes>>20 + 4 {
+		e := testEvent(fmt.Sprintf("evt_%d", i))
+		e.body = []byte(strings.Repeat("x", 1<<20))
+		if _, _, err := p.join(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.gather(<-p.queue)); n != maxRoundBytes>>20 {
+		t.Errorf("a round of %d events of 1 MiB", n)
+	}
+	_ = js
+}
+
+func TestABatchRefusedForADuplicateFallsBackToSingles(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	before := newTestPublisher(t, natsURL, patience)
+	events := before.queueUp(0, 10)
+	before.startLane()
+	before.await(events, stored)
+
+	after := newTestPublisher(t, natsURL, patience) // remembers nothing
+	events = after.queueUp(0, 64)
+	after.startLane()
+	if n := after.await(events, stored); n != 10 {
+		t.Errorf("%d duplicates, want 10", n)
+	}
+	checkStored(t, js, 64)
+	if a, f := after.batches(wayAtomic), after.batches(wayFallback); a != 1 || f != 1 {
+		t.Errorf("%d atomic, %d fallback; want one that fell back", a, f)
+	}
+	for _, m := range storedEvents(t, js) {
+		if m.Header.Get("Nats-Batch-Id") != "" {
+			t.Fatalf("%s carries batch headers though it went singly", m.Header.Get(stream.HeaderEventID))
+		}
+	}
+}
+
+func TestAStreamWithoutAtomicPublishIsServedSingly(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, localnats.Options{})
+	_, js := dial(t, s.URL())
+	config := stream.EventsConfig(wideStream())
+	config.AllowAtomicPublish = false
+	if _, err := js.CreateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	p := newTestPublisher(t, s.URL(), patience)
+	events := p.queueUp(0, 100)
+	p.startLane()
+	p.await(events, stored)
+	checkStored(t, js, 100)
+	if f := p.batches(wayFallback); f != 1 {
+		t.Errorf("%d fell back, want 1", f)
+	}
+}
+
+func TestTooManyWaitingAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	natsURL, _ := startStore(t)
+	t.Run("by number", func(t *testing.T) {
+		t.Parallel()
+		p := newTestPublisher(t, natsURL, patience)
+		p.queueUp(0, maxWaiting)
+		if _, err := p.store(t.Context(), testEvent("evt_x")); failureOutcome(err) != busy {
+			t.Errorf("store = %v", err)
+		}
+	})
+	t.Run("by bytes", func(t *testing.T) {
+		t.Parallel()
+		p := newTestPublisher(t, natsURL, patience)
+		large := testEvent("evt_large")
+		large.body = make([]byte, maxWaitingBytes)
+		if _, _, err := p.join(large); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.store(t.Context(), testEvent("evt_x")); failureOutcome(err) != busy {
+			t.Errorf("store = %v", err)
+		}
+	})
+}
+
+func TestAnEventThatWaitedTooLongIsNotPublished(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, time.Nanosecond)
+	events := p.queueUp(0, 3)
+	p.startLane()
+	p.await(events, storeTimeout)
+	checkStored(t, js, 0)
+}
+
+func TestALostConnectionEndsABatchAtOnce(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, localnats.Options{})
+	arrived := swallow(t, s.URL())
+	p := newTestPublisher(t, s.URL(), 10*time.Minute)
+	p.pace.perEvent = 1
+	events := p.queueUp(0, 64)
+	p.startLane()
+	for range 64 {
+		<-arrived
+	}
+	s.Stop()
+	p.await(events, disconnected)
+	if a := p.batches(wayAtomic); a != 1 {
+		t.Errorf("%d batches, want 1", a)
+	}
+}
+
+func TestALostConnectionEmptiesTheMemoryOfStoredIDs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := startNATS(t, localnats.Options{Dir: dir})
+	_, js := dial(t, s.URL())
+	makeStreams(t, js, wideStream())
+	p := newTestPublisher(t, s.URL(), patience)
+	events := p.queueUp(0, 1)
+	p.startLane()
+	p.await(events, stored)
+	s.Stop()
+	eventually(t, func() bool { return p.remembered() == 0 }, func() string { return "the memory was kept" })
+	startNATS(t, localnats.Options{Port: portOf(t, s.URL())}) // with an empty store
+	eventually(t, p.nc.IsConnected, func() string { return "never connected again" })
+	_, js = dial(t, s.URL())
+	makeStreams(t, js, wideStream())
+	if dup, err := p.store(t.Context(), testEvent("evt_0")); dup || err != nil {
+		t.Errorf("store = %t, %v; want it stored anew", dup, err)
+	}
+	checkStored(t, js, 1)
+}
+
+func (p *publisher) remembered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known.Len()
+}
+
+func TestFailuresOfEveryKindHaveTheirOutcome(t *testing.T) {
+	t.Parallel()
+	api := func(code jetstream.ErrorCode) error {
+		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: code})
+	}
+	tests := []struct {
+		err   error
+		want  outcome
+		again bool
+	}{
+		{api(10077), storeFull, false},
+		{api(10023), storeFull, false},
+		{api(10047), storeFull, false},
+		{api(10002), storeFull, false},
+		{api(10054), storeTooSmall, false},
+		{api(10158), storeRefused, true}, // never a success
+		{api(10008), storeRefused, true},
+		{api(10060), storeRefused, false},
+		{jetstream.ErrNoStreamResponse, storeMissing, true},
+		{jetstream.ErrAsyncPublishTimeout, storeTimeout, true},
+		{context.DeadlineExceeded, storeTimeout, false},
+		{errors.New("anything else"), storeRefused, false},
+	}
+	for _, tt := range tests {
+		if got := failureOutcome(tt.err); got != tt.want {
+			t.Errorf("failureOutcome(%v) = %s, want %s", tt.err, got, tt.want)
+		}
+		if got := worthAnotherTry(tt.err); got != tt.again {
+			t.Errorf("worthAnotherTry(%v) = %t", tt.err, got)
+		}
+	}
+}

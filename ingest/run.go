@@ -1,0 +1,200 @@
+// Package ingest is the ingester: it verifies Stripe's webhooks and stores them in JetStream, as they were
+// signed. It answers 200 only for an event that is on disk; after anything else Stripe sends it again.
+//
+// A request flows through handler.go (the steps), signature.go, envelope.go, publisher.go (join those of the
+// same id, queue) and lane.go (store what waits together, by single.go or atomic.go as pace.go says) to the
+// table of answers in answer.go.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/educareschool/guichet/pkg/admin"
+	"github.com/educareschool/guichet/pkg/stream"
+)
+
+// Limits of a connection, which slow or greedy clients meet. Keep-alive outlasts that of common proxies (Traefik: 90 s),
+// so that it is the proxy which closes an idle connection.
+const (
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 15 * time.Second // headers and body
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+)
+
+// Options are what an ingester is made of.
+type Options struct {
+	Settings Settings
+	Log      *zap.Logger
+	// Registry takes the metrics and is served by the admin port; one ingester a registry.
+	Registry *prometheus.Registry
+	// Started, if set, is called once both addresses are listened on.
+	Started func(Addresses)
+}
+
+// Addresses are those listened on, as host:port, with the real port where the setting's was 0.
+type Addresses struct{ Public, Admin string }
+
+// Run receives webhooks until ctx ends, then finishes what is in flight and returns nil. It starts without
+// NATS too, unready, and answers 503 until that is there. It returns an error when the settings are wrong, an address
+// is taken, NATS refuses the ingester for good, or a part fails; all parts have stopped then.
+func Run(ctx context.Context, o Options) error {
+	if err := o.Settings.Validate(); err != nil {
+		return err
+	}
+	s, err := open(o)
+	if err != nil {
+		return err
+	}
+	announce(o.Log, s.handler.development)
+	s.warnOfPayload(o.Settings.MaxBodyBytes)
+	o.Log.Info("ready to receive webhooks", zap.String("listen", s.addresses().Public), zap.String("admin", s.addresses().Admin))
+	if o.Started != nil {
+		o.Started(s.addresses())
+	}
+	return s.run(ctx)
+}
+
+// announce says whether signatures are verified.
+func announce(log *zap.Logger, development bool) {
+	if !development {
+		log.Info("STRIPE_WEBHOOK_SECRET found, webhook signature verification enabled")
+		return
+	}
+	log.Warn("STRIPE_WEBHOOK_SECRET not found, webhook signature verification disabled")
+	log.Warn("DEVELOPMENT MODE: anyone who reaches this address can forge payments; live-mode events are refused. " +
+		"Set STRIPE_WEBHOOK_SECRET, and GUICHET_ENV=production so that this cannot start without it")
+}
+
+// service is a running ingester's parts.
+type service struct {
+	log       *zap.Logger
+	grace     time.Duration
+	nats      *nats.Conn
+	closed    chan struct{} // when the NATS connection is closed for good
+	publisher *publisher
+	handler   *handler
+	listener  net.Listener
+	http      http.Server
+	admin     *admin.Server
+}
+
+func open(o Options) (_ *service, err error) {
+	set := o.Settings
+	secrets := set.secrets()
+	m := newMetrics(o.Registry, len(secrets))
+	s := &service{log: o.Log, grace: set.ShutdownGrace, closed: make(chan struct{})}
+	s.nats, err = stream.Connect(set.NATS.URL, "ingester", o.Log,
+		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
+		nats.FlusherTimeout(set.PublishTimeout)) // a server that reads no more counts as lost
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			s.nats.Close()
+		}
+	}()
+	if s.publisher, err = newPublisher(s.nats, set.PublishTimeout, o.Log, m); err != nil {
+		return nil, err
+	}
+	s.handler = &handler{
+		verifier:    verifier{secrets: secrets, tolerance: set.SignatureTolerance},
+		development: len(secrets) == 0, maxBody: set.MaxBodyBytes,
+		publisher: s.publisher, tracer: newTracer(), answers: answerTerms(), log: o.Log, metrics: m,
+	}
+	s.http = http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout + set.PublishTimeout + headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          zap.NewStdLog(o.Log),
+	}
+	if s.listener, err = net.Listen("tcp", set.ListenAddr); err != nil {
+		return nil, fmt.Errorf("address %s: %w", set.ListenAddr, err)
+	}
+	if s.admin, err = admin.Listen(set.AdminAddr, o.Registry, s.publisher.checks()...); err != nil {
+		_ = s.listener.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *service) addresses() Addresses {
+	return Addresses{Public: s.listener.Addr().String(), Admin: s.admin.Addr()}
+}
+
+// warnOfPayload tells of a NATS server that takes less than the largest body and its headers.
+func (s *service) warnOfPayload(maxBody int64) {
+	if takes, needs := s.nats.MaxPayload(), maxBody+maxHeaderFields; s.nats.IsConnected() && takes < needs {
+		s.log.Warn("the NATS server's max_payload is smaller than MAX_BODY_BYTES and headers: larger events will be answered 503",
+			zap.Int64("max_payload", takes), zap.Int64("needed", needs))
+	}
+}
+
+// run works until ctx ends or a part fails, then stops the parts in order.
+func (s *service) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	laneContext, stopLane := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLane()
+	group.Go(func() error {
+		s.publisher.run(laneContext)
+		return nil
+	})
+	group.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("webhook server: %w", err)
+		}
+		return nil
+	})
+	group.Go(s.admin.Serve)
+	group.Go(func() error {
+		select {
+		case <-s.closed:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // stop closes it
+			return nil
+		}
+		return fmt.Errorf("NATS closed the connection for good: %w", s.nats.LastError())
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		s.stop(stopLane)
+		return nil
+	})
+	return group.Wait()
+}
+
+// stop lets no new work in, finishes what is in flight, and closes the connections, within the grace.
+func (s *service) stop(stopLane context.CancelFunc) {
+	grace, cancel := context.WithTimeout(context.Background(), s.grace)
+	defer cancel()
+	s.admin.Drain()
+	if err := s.http.Shutdown(grace); err != nil {
+		s.log.Warn("requests still in flight after SHUTDOWN_GRACE were cut off; Stripe sends them again", zap.Error(err))
+		_ = s.http.Close()
+	}
+	stopLane()
+	if err := s.nats.Drain(); err != nil { // not connected just now
+		s.nats.Close()
+	}
+	select {
+	case <-s.closed:
+	case <-grace.Done():
+		s.nats.Close()
+	}
+	_ = s.admin.Close()
+}

@@ -1,0 +1,67 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// retryPause separates two tries of a publish.
+const retryPause = 100 * time.Millisecond
+
+// storeSingly publishes each event by itself, all in one flush, and finishes every one of them. Those whose
+// acknowledgement was lost are published again under the same id until ctx ends.
+func (p *publisher) storeSingly(ctx context.Context, events []*waiting) {
+	for events = p.try(ctx, events); len(events) > 0; events = p.try(ctx, events) {
+		select {
+		case <-time.After(retryPause):
+		case <-ctx.Done():
+			for _, w := range events {
+				p.finish(w, false, w.lastErr)
+			}
+			return
+		}
+	}
+}
+
+// try publishes events once and returns those that are worth another try.
+func (p *publisher) try(ctx context.Context, events []*waiting) (again []*waiting) {
+	acks := make([]func() (*jetstream.PubAck, error), len(events))
+	for i, w := range events {
+		acks[i] = p.publish(ctx, w.event)
+	}
+	for i, w := range events {
+		ack, err := acks[i]()
+		switch {
+		case err == nil:
+			p.finish(w, ack.Duplicate, nil) // a duplicate is on disk: that is success
+		case ctx.Err() != nil && w.lastErr != nil:
+			p.finish(w, false, w.lastErr) // why it failed, rather than that time is over
+		case ctx.Err() == nil && worthAnotherTry(err):
+			w.lastErr = err
+			again = append(again, w)
+		default:
+			p.finish(w, false, err)
+		}
+	}
+	return again
+}
+
+// publish sends an event and returns how to wait for its acknowledgement.
+func (p *publisher) publish(ctx context.Context, e event) func() (*jetstream.PubAck, error) {
+	future, err := p.js.PublishMsgAsync(e.message())
+	return func() (*jetstream.PubAck, error) {
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case ack := <-future.Ok():
+			return ack, nil
+		case err := <-future.Err():
+			return nil, err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

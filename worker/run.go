@@ -1,0 +1,179 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/educareschool/guichet/pkg/admin"
+	"github.com/educareschool/guichet/pkg/mail"
+	"github.com/educareschool/guichet/pkg/store"
+	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stripeevent"
+)
+
+// Options are what a worker needs to run.
+type Options struct {
+	Settings Settings
+	Log      *zap.Logger
+	// Metrics is where the worker's metrics are registered and served from; nil means a registry of its own.
+	Metrics *prometheus.Registry
+	// Ready, if set, is called with the admin address once the worker consumes.
+	Ready func(adminAddr string)
+}
+
+// worker is what runs; its store is there once the database answers.
+type worker struct {
+	log       *zap.Logger
+	guide     guide
+	settings  Settings
+	filter    stripeevent.Filter
+	metrics   *metrics
+	nats      *nats.Conn
+	js        jetstream.JetStream
+	store     *store.Store
+	stored    atomic.Bool // store is set
+	consuming atomic.Bool
+}
+
+// Run works until ctx ends; then it takes no more, finishes what it has, and returns nil. It waits for NATS
+// and PostgreSQL at the start, and returns an error where waiting does not help.
+func Run(ctx context.Context, o Options) (err error) {
+	registry := o.Metrics
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+	}
+	w := &worker{
+		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.filter(), metrics: newMetrics(registry),
+	}
+	if w.nats, err = stream.Connect(o.Settings.NATS.URL, "worker", o.Log); err != nil {
+		return fmt.Errorf("NATS: %w", err)
+	}
+	defer w.nats.Close()
+	if w.js, err = jetstream.New(w.nats); err != nil {
+		return fmt.Errorf("JetStream: %w", err)
+	}
+	probes, err := admin.Listen(o.Settings.AdminAddr, registry,
+		admin.Check{Name: "nats", Run: w.checkNATS}, admin.Check{Name: "postgresql", Run: w.checkStore})
+	if err != nil {
+		return err
+	}
+	group, running := errgroup.WithContext(ctx)
+	group.Go(probes.Serve)
+	group.Go(func() error {
+		defer func() { _ = probes.Close() }()
+		return w.run(running, probes, o.Ready)
+	})
+	return group.Wait()
+}
+
+func (w *worker) run(ctx context.Context, probes *admin.Server, ready func(string)) error {
+	if err := w.openStore(ctx); err != nil || w.store == nil {
+		return err
+	}
+	defer func() { _ = w.store.Close() }()
+
+	mails, err := w.newOutbox()
+	if err != nil {
+		return err
+	}
+	if mails != nil {
+		defer func() { _ = mails.sender.Close() }()
+	}
+
+	// Work in hand outlives ctx, by the grace.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		probes.Drain()
+		time.AfterFunc(w.settings.ShutdownGrace, cancel)
+	})
+	defer stop()
+
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return w.consume(running, work) })
+	group.Go(func() error { w.every(running, taskSweep, w.settings.SweepInterval, w.sweep); return nil })
+	group.Go(func() error { w.every(running, taskCleanup, w.settings.CleanupInterval, w.cleanup); return nil })
+	if mails != nil {
+		group.Go(func() error { w.every(running, taskMail, outboxInterval, mails.send); return nil })
+	}
+	if ready != nil {
+		ready(probes.Addr())
+	}
+	err = group.Wait()
+	w.log.Info("Worker stopped")
+	return err
+}
+
+// newOutbox returns what sends mails; nil where they have nowhere to go.
+func (w *worker) newOutbox() (*outbox, error) {
+	if !w.settings.Mail.Enabled() {
+		w.log.Warn("Mails stay in the outbox: neither SMTP_URL nor MAILBOX_DIR is set")
+		return nil, nil
+	}
+	composer, err := mail.NewComposer(w.settings.Mail)
+	if err != nil {
+		return nil, err
+	}
+	sender, err := w.settings.Mail.Sender()
+	if err != nil {
+		return nil, err
+	}
+	return &outbox{
+		log: w.log, store: w.store, settings: w.settings.Mail, composer: composer, sender: sender, metrics: w.metrics,
+	}, nil
+}
+
+// openStore waits for the database; a schema that is too old is an error at once. It leaves no store when ctx ends first.
+func (w *worker) openStore(ctx context.Context) error {
+	for try := 0; ; try++ {
+		opened, err := store.Open(ctx, w.settings.Database.URL, store.Options{
+			Policy: w.settings.policy(), ActionRequiredDelay: w.settings.ActionRequiredDelay,
+		})
+		switch {
+		case err == nil:
+			w.store = opened
+			w.stored.Store(true)
+			return nil
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, store.ErrSchemaTooOld):
+			return err
+		}
+		w.log.Warn("Waiting for PostgreSQL", zap.Int("try", try+1), zap.Error(err))
+		if !pause(ctx, backoff(try)) {
+			return nil
+		}
+	}
+}
+
+func (w *worker) checkStore(ctx context.Context) error {
+	if !w.stored.Load() {
+		return errors.New("not reached yet")
+	}
+	return w.store.Ping(ctx)
+}
+
+func (w *worker) checkNATS(ctx context.Context) error {
+	if !w.consuming.Load() {
+		return errors.New("the stream's consumer was not reached yet")
+	}
+	_, err := w.consumerInfo(ctx)
+	return err
+}
+
+func (w *worker) consumerInfo(ctx context.Context) (*jetstream.ConsumerInfo, error) {
+	consumer, err := w.js.Consumer(ctx, stream.Events, stream.Consumer)
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s: %w", stream.Consumer, err)
+	}
+	return consumer.CachedInfo(), nil
+}

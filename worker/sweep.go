@@ -1,0 +1,58 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/educareschool/guichet/pkg/store"
+)
+
+// sweepSize is how many due rows are settled in one transaction.
+const sweepSize = 500
+
+// strayAge is how far back each sweep looks for facts that wait although they need not.
+const strayAge = 10 * time.Minute
+
+// sweep settles registrations that the platform made or changed, and links facts that two workers left waiting.
+func (w *worker) sweep(ctx context.Context) error {
+	_, err := w.store.Alone(ctx, store.SweepLock, func(ctx context.Context) error {
+		for {
+			result, due, err := w.store.Sweep(ctx, sweepSize)
+			if err != nil {
+				return err
+			}
+			w.reportLinks(result)
+			if due < sweepSize {
+				break
+			}
+		}
+		result, err := w.store.LinkStrays(ctx, time.Now().Add(-strayAge), sweepSize)
+		w.reportLinks(result)
+		return err
+	})
+	return err
+}
+
+// every runs work at once and then each interval, until ctx ends. A failure is logged once, not at each
+// of a row of failures.
+func (w *worker) every(ctx context.Context, name string, interval time.Duration, work func(context.Context) error) {
+	failing := false
+	for {
+		err := work(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			w.log.Warn("A periodic task failed, it goes on trying", zap.String("task", name), zap.Error(err))
+		case err == nil && failing:
+			w.log.Info("A periodic task works again", zap.String("task", name))
+		}
+		failing = err != nil
+		w.metrics.task(name, err)
+		if !pause(ctx, interval) {
+			return
+		}
+	}
+}
