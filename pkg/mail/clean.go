@@ -64,7 +64,7 @@ func personName(name string) string {
 // identifier returns a Stripe id, or nothing when it holds what no such id does.
 func identifier(id string) string {
 	for _, r := range id {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_') {
+		if !letterOrDigit(r) && r != '_' {
 			return ""
 		}
 	}
@@ -72,6 +72,11 @@ func identifier(id string) string {
 		return ""
 	}
 	return id
+}
+
+// letterOrDigit is about ASCII alone.
+func letterOrDigit(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 // link returns a web address in its normal form, or nothing when it is not an absolute one of the schemes.

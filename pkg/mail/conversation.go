@@ -8,7 +8,6 @@ import (
 	netmail "net/mail"
 	"net/textproto"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,33 +89,17 @@ func (c *conversation) startTLS(config *tls.Config) error {
 	return nil
 }
 
-// authenticate logs in by the first mechanism that both sides have. A password goes unencrypted only to this
-// machine, or where SMTP_URL says tls=none.
 func (c *conversation) authenticate() error {
 	if c.server.user == "" {
 		return nil
 	}
 	_, offer := c.client.Extension("AUTH")
-	offered := strings.Fields(strings.ToUpper(offer))
-	user, password, host := c.server.user, c.server.password, c.server.host
-	open := c.private || c.server.encryption == TLSNone || loopback(host)
-	for _, mechanism := range []struct {
-		name   string
-		usable bool
-		auth   smtp.Auth
-	}{
-		{"SCRAM-SHA-256", true, smtp.ScramSHA256Auth(user, password)},
-		{"SCRAM-SHA-1", true, smtp.ScramSHA1Auth(user, password)},
-		{"PLAIN", open, smtp.PlainAuth("", user, password, host, true)},
-		{"LOGIN", open, smtp.LoginAuth(user, password, host, true)},
-		{"CRAM-MD5", true, smtp.CRAMMD5Auth(user, password)},
-	} {
-		if mechanism.usable && slices.Contains(offered, mechanism.name) {
-			c.patience(c.timeout)
-			return c.client.Auth(mechanism.auth)
-		}
+	_, auth := c.server.mechanism(offer, c.private)
+	if auth == nil {
+		return errors.New("it offers no way to log in that is safe on this connection")
 	}
-	return errors.New("it offers no way to log in that is safe on this connection")
+	c.patience(c.timeout)
+	return c.client.Auth(auth)
 }
 
 // deliver hands one mail over. Whatever fails before the mail's content leaves the connection fit for the

@@ -3,7 +3,7 @@ package mail
 // dashboard returns the page of Stripe's dashboard to open for a content: its dispute, else its payment.
 // It is empty when Stripe's ids are not known. A charge's page leads to its payment.
 func dashboard(c Content) string {
-	page := ""
+	var page string
 	switch dispute, intent, charge := identifier(c.Dispute), identifier(c.Intent), identifier(c.Charge); {
 	case dispute != "":
 		page = "disputes/" + dispute

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func day(t time.Time, l Language) string {
 	}
 	days := [...]string{"dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"}
 	months := [...]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}
-	number := fmt.Sprint(t.Day())
+	number := strconv.Itoa(t.Day())
 	if t.Day() == 1 {
 		number = "1er"
 	}

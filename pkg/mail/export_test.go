@@ -5,7 +5,6 @@ type View = view
 
 var (
 	Mask      = mask
-	Classify  = classify
 	Line      = line
 	Link      = link
 	Dashboard = dashboard
@@ -13,3 +12,9 @@ var (
 	Date      = date
 	Deadline  = deadline
 )
+
+// Mechanism names how a server would be logged in to.
+func Mechanism(s Server, offer string, private bool) string {
+	name, _ := s.mechanism(offer, private)
+	return name
+}

@@ -73,9 +73,9 @@ func (f *Failure) Unwrap() error { return f.cause }
 func (f *Failure) OfServer() bool {
 	switch f.Step {
 	case StepConnect, StepEncrypt, StepAuthenticate, StepSender:
-		return f.cause == nil
+		return !errors.Is(f.cause, context.Canceled)
 	case StepRecipient, StepContent, StepAccept:
-		return f.cause == nil && (f.Code == 0 || f.Code == serviceClosing)
+		return !errors.Is(f.cause, context.Canceled) && (f.Code == 0 || f.Code == serviceClosing)
 	default:
 		return false
 	}
@@ -109,17 +109,15 @@ func classify(step Step, code int) Class {
 // failed makes a Failure of an error of a conversation with an SMTP server. Secrets are kept out of its reason.
 func failed(step Step, err error, secrets ...string) *Failure {
 	f := &Failure{Step: step}
-	what, said := said(step), ""
+	why := plainly(err)
 	var reply *textproto.Error
 	if errors.As(err, &reply) {
 		f.Code = reply.Code
-		said = fmt.Sprintf("%03d %s", reply.Code, reply.Msg)
-	} else {
-		f.Uncertain = step == StepAccept
-		said = plainly(err)
+		why = fmt.Sprintf("%03d %s", reply.Code, reply.Msg)
 	}
 	f.Class = classify(step, f.Code)
-	f.Reason = what + ": " + line(mask(said, secrets...), longestMessage)
+	f.Uncertain = step == StepAccept && f.Code == 0
+	f.Reason = said(step) + ": " + line(mask(why, secrets...), longestMessage)
 	return f
 }
 
@@ -173,12 +171,20 @@ func mask(text string, secrets ...string) string {
 		if local, _, isAddress := strings.Cut(s, "@"); isAddress && local != "" {
 			hidden = append(hidden, word(local))
 		}
-		hidden = append(hidden, regexp.QuoteMeta(s), regexp.QuoteMeta(url.QueryEscape(s)),
+		hidden = append(hidden, whole(s), regexp.QuoteMeta(url.QueryEscape(s)),
 			regexp.QuoteMeta(base64.StdEncoding.EncodeToString([]byte(s))))
 	}
 	slices.SortFunc(hidden, func(a, b string) int { return len(b) - len(a) })
 	hidden = append([]string{`[^\s<>()\[\]"',;:]+(@|%40)[^\s<>()\[\]"',;:]+`}, hidden...)
 	return regexp.MustCompile(`(?i)`+strings.Join(hidden, "|")).ReplaceAllString(text, "***")
+}
+
+// whole matches a text, also inside a longer word unless it is so short that this would hide half of what was said.
+func whole(s string) string {
+	if len(s) < 4 {
+		return word(s)
+	}
+	return regexp.QuoteMeta(s)
 }
 
 // word matches a text where it stands alone. An edge that is no ASCII letter or digit cannot be checked, and matches anywhere.

@@ -134,16 +134,16 @@ func TestALineIsOneBoundedLine(t *testing.T) {
 func TestOnlyAbsoluteWebAddressesBecomeLinks(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"https://example.org/a?b=c&d=%20": "https://example.org/a?b=c&d=%20",
-		"http://example.org":              "",
-		"javascript:alert(1)":             "",
-		"//example.org":                   "",
-		"/relative":                       "",
-		"https://":                        "",
-		"https://user:pass@example.org/":  "",
-		"https://example.org/\r\nBcc: x":  "",
-		"https://example.org/ a":          "",
-		`https://example.org/"><script>`:  "",
+		"https://example.org/a?b=c&d=%20":                  "https://example.org/a?b=c&d=%20",
+		"http://example.org":                               "",
+		"javascript:alert(1)":                              "",
+		"//example.org":                                    "",
+		"/relative":                                        "",
+		"https://":                                         "",
+		"https://user:pass@example.org/":                   "",
+		"https://example.org/\r\nBcc: x":                   "",
+		"https://example.org/ a":                           "",
+		`https://example.org/"><script>`:                   "",
 		"https://example.org/" + strings.Repeat("a", 2000): "",
 		"": "",
 	} {

@@ -135,8 +135,7 @@ func addressFits(address string) error {
 
 func plainID(id string) bool {
 	for i, r := range id {
-		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		if !letter && (i == 0 || i == len(id)-1 || !strings.ContainsRune("._-", r)) {
+		if !letterOrDigit(r) && (i == 0 || i == len(id)-1 || !strings.ContainsRune("._-", r)) {
 			return false
 		}
 	}

@@ -25,12 +25,11 @@ func (m Money) In(l Language) string {
 	if code == "" {
 		return ""
 	}
-	sign, minor := "", uint64(m.Minor) //nolint:gosec // the sign is taken off below, and wraps right for the smallest number
+	sign, digits := "", strconv.FormatInt(m.Minor, 10)
 	if m.Minor < 0 {
-		sign, minor = "-", -minor
+		sign, digits = "-", digits[1:]
 	}
 	decimals, whole := exponent(code)
-	digits := strconv.FormatUint(minor, 10)
 	if len(digits) <= decimals {
 		digits = strings.Repeat("0", decimals+1-len(digits)) + digits
 	}

@@ -19,6 +19,9 @@ func (l library) complete() error {
 	}
 	var problems []error
 	for _, p := range l.paths() {
+		if l[p].name == p {
+			continue // the embedded one
+		}
 		original := library{}
 		if err := original.read(built, p, p); err != nil {
 			return err
@@ -63,11 +66,11 @@ func definitions(s source) ([]string, error) {
 func (r *Renderer) rehearse() error {
 	var problems []error
 	for _, language := range languages() {
-		for _, w := range r.bundles[language].words.Templates() {
-			if _, err := r.bundles[language].word(w.Name(), newView(full(language), language, r.brand)); err != nil {
-				problems = append(problems, err)
-			}
+		w := wordings{templates: r.bundles[language].words, about: newView(full(language), language, r.brand)}
+		for _, t := range w.templates.Templates() {
+			w.write(t.Name())
 		}
+		problems = append(problems, w.err)
 		for _, name := range mailNames() {
 			for _, c := range []Content{full(language), {Locale: string(language)}} {
 				c.Kind, c.WithoutSeat = registration.MailKind(name), name == withoutSeat
@@ -91,7 +94,7 @@ func distinct(problems []error) []error {
 	var out []error
 	seen := map[string]bool{}
 	for _, p := range problems {
-		if !seen[p.Error()] {
+		if p != nil && !seen[p.Error()] {
 			seen[p.Error()] = true
 			out = append(out, p)
 		}

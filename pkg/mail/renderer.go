@@ -104,8 +104,9 @@ func (r *Renderer) Render(c Content) (Rendered, error) {
 		return Rendered{}, fmt.Errorf("there is no mail of kind %q", line(string(c.Kind), longestID))
 	}
 	v := newView(c, language, r.brand)
-	if err := v.fill(c, b.word); err != nil {
-		return Rendered{}, err
+	w := wordings{templates: b.words, about: v}
+	if v.fill(c, &w); w.err != nil {
+		return Rendered{}, w.err
 	}
 	var subject, text, html bytes.Buffer
 	if err := mail.text.ExecuteTemplate(&subject, "subject", v); err != nil {
@@ -131,19 +132,6 @@ func inFile(file string, err error) error {
 		return err
 	}
 	return fmt.Errorf("template: %s: %w", file, err)
-}
-
-// word writes a wording of words.txt; it is empty for one that is not there.
-func (b bundle) word(name string, v view) (string, error) {
-	t := b.words.Lookup(name)
-	if t == nil {
-		return "", nil
-	}
-	var out strings.Builder
-	if err := t.Execute(&out, v); err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(out.String()), nil
 }
 
 // paragraphs mends what conditions leave in a text: spaces at the ends of lines, runs of blank lines.

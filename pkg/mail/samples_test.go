@@ -38,6 +38,9 @@ func samples(locale string) map[string]mail.Content {
 	dispute := func(outcome string) func(*mail.Content) {
 		return func(c *mail.Content) {
 			c.Status, c.Dispute, c.DisputeReason, c.DisputeOutcome = registration.Failed, "dp_1PqR5tLkdIwHu7ixDVNi7Gjn", "fraudulent", outcome
+			if outcome == "won" || outcome == "warning_closed" {
+				c.Status = registration.PaidStatus
+			}
 			c.DisputeDue = time.Date(2026, time.April, 1, 23, 59, 59, 0, time.UTC)
 		}
 	}

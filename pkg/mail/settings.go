@@ -14,14 +14,15 @@ const registrationPlaceholder = "{registration}"
 
 // Settings is what mails look like, who they come from and where they are handed over.
 type Settings struct {
-	URL       string        `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:port?tls=required|opportunistic|none (required, or none on this machine, when not said), or smtps://…"`
-	From      string        `env:"MAIL_FROM" help:"who mails come from, such as Educare School <billets@example.org>; needed with SMTP_URL"`
-	ReplyTo   string        `env:"MAIL_REPLY_TO" help:"where answers to mails go; without it mails do not invite any"`
-	Admin     string        `env:"ADMIN_EMAIL" help:"who is told of disputes and of what needs a person's attention"`
-	Templates string        `env:"MAIL_TEMPLATES" help:"folder whose templates replace the built-in ones of the same name"`
-	RetryURL  string        `env:"RETRY_URL" help:"page to try a payment again; {registration} stands for the registration's id"`
-	Mailbox   string        `env:"MAILBOX_DIR" help:"folder that gets mails as .eml files, instead of SMTP_URL"`
-	Timeout   time.Duration `env:"SMTP_TIMEOUT" envDefault:"30s" help:"longest wait for each answer of the SMTP server; four times as long for its answer to a whole mail"`
+	URL         string        `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:port?tls=required|opportunistic|none (required, or none on this machine, when not said), or smtps://…"`
+	From        string        `env:"MAIL_FROM" help:"who mails come from, such as Educare School <billets@example.org>; needed with SMTP_URL"`
+	ReplyTo     string        `env:"MAIL_REPLY_TO" help:"where answers to mails go; without it mails do not invite any"`
+	Admin       string        `env:"ADMIN_EMAIL" help:"who is told of disputes and of what needs a person's attention"`
+	AdminLocale string        `env:"ADMIN_LOCALE" envDefault:"fr" help:"language of mails to the admin: fr or en"`
+	Templates   string        `env:"MAIL_TEMPLATES" help:"folder whose templates replace the built-in ones of the same name"`
+	RetryURL    string        `env:"RETRY_URL" help:"page to try a payment again; {registration} stands for the registration's id"`
+	Mailbox     string        `env:"MAILBOX_DIR" help:"folder that gets mails as .eml files, instead of SMTP_URL"`
+	Timeout     time.Duration `env:"SMTP_TIMEOUT" envDefault:"30s" help:"longest wait for each answer of the SMTP server; four times as long for its answer to a whole mail"`
 }
 
 // Validate names everything that is wrong, and never repeats SMTP_URL.

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wneessen/go-mail/smtp"
 )
 
 // Encryption is how a conversation with an SMTP server is kept private.
@@ -35,9 +38,6 @@ func (s Server) String() string {
 
 // GoString is String: no verb prints the password.
 func (s Server) GoString() string { return s.String() }
-
-// Encryption is how the conversation is kept private.
-func (s Server) Encryption() Encryption { return s.encryption }
 
 func (s Server) address() string { return net.JoinHostPort(s.host, s.port) }
 
@@ -108,4 +108,27 @@ func (s *Server) encrypt(u *url.URL) error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// mechanism chooses how to log in: the first that both sides have. The password itself goes unencrypted only
+// to this machine, or where SMTP_URL says tls=none.
+func (s Server) mechanism(offer string, private bool) (string, smtp.Auth) {
+	offered := strings.Fields(strings.ToUpper(offer))
+	open := private || s.encryption == TLSNone || loopback(s.host)
+	for _, m := range []struct {
+		name   string
+		usable bool
+		auth   smtp.Auth
+	}{
+		{"SCRAM-SHA-256", true, smtp.ScramSHA256Auth(s.user, s.password)},
+		{"SCRAM-SHA-1", true, smtp.ScramSHA1Auth(s.user, s.password)},
+		{"PLAIN", open, smtp.PlainAuth("", s.user, s.password, s.host, true)},
+		{"LOGIN", open, smtp.LoginAuth(s.user, s.password, s.host, true)},
+		{"CRAM-MD5", true, smtp.CRAMMD5Auth(s.user, s.password)},
+	} {
+		if m.usable && slices.Contains(offered, m.name) {
+			return m.name, m.auth
+		}
+	}
+	return "", nil
 }

@@ -98,7 +98,7 @@ func (l library) read(from fs.FS, p, name string) error {
 }
 
 func (l library) paths() []string {
-	var paths []string
+	paths := make([]string, 0, len(l))
 	for p := range l {
 		paths = append(paths, p)
 	}

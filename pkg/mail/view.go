@@ -1,7 +1,7 @@
 package mail
 
 import (
-	"strings"
+	"cmp"
 
 	"github.com/educareschool/guichet/pkg/registration"
 )
@@ -91,59 +91,25 @@ func tone(c Content) string {
 	}
 }
 
-// fill adds the wordings of Stripe's codes and of the flags, from a language's words.txt.
-func (v *view) fill(c Content, words func(name string, v view) (string, error)) error {
-	var failed error
-	word := func(section, code, part string) string {
-		for _, name := range []string{code, "other"} {
-			if name == "" {
-				continue
-			}
-			text, err := words(section+"."+name+part, *v)
-			if err != nil {
-				failed = err
-			}
-			if text != "" {
-				return text
-			}
-		}
-		return ""
-	}
-	known := func(section, code string) string {
-		text, err := words(section+"."+code, *v)
-		if err != nil {
-			failed = err
-		}
-		return text
-	}
-	v.CancelReason = known("cancel", c.CancelReason)
-	if c.DisputeReason != "" {
-		v.DisputeReason = word("dispute", identifier(c.DisputeReason), "")
-	}
-	if c.Kind == registration.MailPaymentFailed {
-		v.Reason = firstOf(known("decline", c.DeclineCode), known("decline", c.Code), v.StripeMessage, known("decline", "other"))
+// fill adds the wordings of Stripe's codes and of the flags.
+func (v *view) fill(c Content, w *wordings) {
+	v.CancelReason = w.of("cancel", c.CancelReason)
+	switch c.Kind {
+	case registration.MailPaymentFailed:
+		v.Reason = cmp.Or(w.of("decline", c.DeclineCode), w.of("decline", c.Code), v.StripeMessage, w.of("decline", "other"))
 		if v.Reason == v.StripeMessage {
 			v.StripeMessage = ""
 		}
+	case registration.MailDisputeClosed:
+		v.OutcomeTitle = w.orOther("outcome", v.Outcome, ".title")
+		v.OutcomeWhat = w.orOther("outcome", v.Outcome, ".what")
+		v.OutcomeToDo = w.orOther("outcome", v.Outcome, ".todo")
+	case registration.MailAttention:
+		v.FlagTitle = w.orOther("flag", v.Flag, ".title")
+		v.FlagWhat = w.orOther("flag", v.Flag, ".what")
+		v.FlagToDo = w.orOther("flag", v.Flag, ".todo")
 	}
-	if c.Kind == registration.MailDisputeClosed {
-		v.OutcomeTitle = word("outcome", v.Outcome, ".title")
-		v.OutcomeWhat = word("outcome", v.Outcome, ".what")
-		v.OutcomeToDo = word("outcome", v.Outcome, ".todo")
+	if c.DisputeReason != "" {
+		v.DisputeReason = w.orOther("dispute", c.DisputeReason, "")
 	}
-	if c.Kind == registration.MailAttention {
-		v.FlagTitle = word("flag", v.Flag, ".title")
-		v.FlagWhat = word("flag", v.Flag, ".what")
-		v.FlagToDo = word("flag", v.Flag, ".todo")
-	}
-	return failed
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if strings.TrimSpace(t) != "" {
-			return t
-		}
-	}
-	return ""
 }
