@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -18,10 +19,15 @@ func TestCommands_EachShowAnExampleInTheirHelp(t *testing.T) {
 	}
 	for _, command := range parser.Model.Leaves(true) {
 		got := guichet(t, nil, strings.Fields(strings.TrimPrefix(command.FullPath(), "guichet ")+" --help")...)
-		if got.code != service.ExitOK || !strings.Contains(got.stdout, "    "+command.FullPath()) {
+		if got.code != service.ExitOK || !example(command.FullPath()).MatchString(got.stdout) {
 			t.Errorf("%s --help: code %d, no example in\n%s", command.FullPath(), got.code, got.stdout)
 		}
 	}
+}
+
+// example is an indented line with the command in it.
+func example(command string) *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^    .*` + regexp.QuoteMeta(command))
 }
 
 func TestRun_ExplainsItselfWithoutACommand(t *testing.T) {

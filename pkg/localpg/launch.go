@@ -40,7 +40,7 @@ func (s *Server) launch(ctx context.Context, b binaries, lazy bool) error {
 		return err
 	}
 	for range portAttempts {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = freePort(ctx); err != nil {
 			return err
 		}
 		if err = s.launchOnce(ctx, b, lazy, held); !errors.Is(err, errPortTaken) {
@@ -60,7 +60,7 @@ func (s *Server) launchOnce(ctx context.Context, b binaries, lazy bool, held *os
 	for _, setting := range serverSettings(s.port, lazy) {
 		arguments = append(arguments, "-c", setting)
 	}
-	cmd := exec.Command(b.path("postgres"), arguments...) // #nosec G204 -- found by installed
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), b.path("postgres"), arguments...) // #nosec G204 -- found by installed
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.data, log, log
 	cmd.ExtraFiles = []*os.File{held}
 	if s.process, err = startProcess(cmd, s.account, syscall.SIGQUIT); err != nil {
@@ -92,8 +92,8 @@ func serverSettings(port int, lazy bool) []string {
 }
 
 // freePort returns a port of loopback on which nothing listens just now.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	l, err := listen(ctx, 0)
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
@@ -102,13 +102,18 @@ func freePort() (int, error) {
 }
 
 // taken says whether something listens on a port of loopback.
-func taken(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+func taken(ctx context.Context, port int) bool {
+	l, err := listen(ctx, port)
 	if err != nil {
 		return true
 	}
 	_ = l.Close()
 	return false
+}
+
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }
 
 // awaitReady returns when the server answers a query, or why it will not.
@@ -127,7 +132,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-s.process.done:
-			if taken(s.port) {
+			if taken(ctx, s.port) {
 				return errPortTaken
 			}
 			return fmt.Errorf("it ended at once (%w); the last lines of %s:\n%s", s.process.err, s.LogPath(), logTail(s.dir))
@@ -135,10 +140,18 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return fmt.Errorf("it does not answer (%w; last: %w); the last lines of %s:\n%s", ctx.Err(), err, s.LogPath(), logTail(s.dir))
 		case <-time.After(readyPoll):
 		}
-		if wrongPassword(err) {
+		if wrongPassword(err) && ready(s.data) { // else it may be another PostgreSQL that has taken the port
 			return fmt.Errorf("the password in %s is not that of the data in %s: %w", s.passwordPath(), s.data, err)
 		}
 	}
+}
+
+// ready says whether the folder's own server has its port and takes connections, which it notes in its pid file.
+func ready(data string) bool {
+	const statusLine = 7 // counted from 0
+	content, err := os.ReadFile(pidFile(data))
+	lines := strings.Split(string(content), "\n")
+	return err == nil && len(lines) > statusLine && strings.TrimSpace(lines[statusLine]) == "ready"
 }
 
 func wrongPassword(err error) bool {

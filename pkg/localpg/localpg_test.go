@@ -13,19 +13,11 @@ import (
 	"time"
 )
 
-// folder returns a new folder that any user can reach; t.TempDir is root's alone where root runs the tests.
+// folder returns a new folder that any user can reach: what t.TempDir gives is in one for its owner alone.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "guichet-localpg-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := os.Chmod(dir, 0o711); err != nil { // #nosec G302 -- a folder
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // #nosec G302 -- a folder
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "postgres")

@@ -111,17 +111,14 @@ func (s *Server) initialize(ctx context.Context, b binaries, data string, argume
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(b.path("initdb"), arguments...) // #nosec G204 -- found by installed
+	cmd := exec.CommandContext(ctx, b.path("initdb"), arguments...) // #nosec G204 -- found by installed
 	cmd.Dir, cmd.Stdout, cmd.Stderr = data, log, log
 	p, err := startProcess(cmd, s.account, syscall.SIGKILL)
 	if err != nil {
 		return fmt.Errorf("run initdb: %w", err)
 	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		p.signal(syscall.SIGKILL)
-		<-p.done
+	<-p.done
+	if ctx.Err() != nil {
 		return fmt.Errorf("initdb was interrupted: %w", ctx.Err())
 	}
 	if p.err != nil {

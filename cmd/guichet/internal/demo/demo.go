@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -132,18 +134,21 @@ func (p *play) buy(ctx context.Context, event string) (*simulate.Payment, error)
 	return payment, nil
 }
 
-// send delivers events one after the other and returns their answers' statuses.
+// send delivers events one after the other, each once the one before has had its effect, and returns the
+// answers' statuses.
 func (p *play) send(ctx context.Context, secret string, events ...simulate.Event) (string, error) {
-	answers := ""
+	var answers []string
 	for _, e := range events {
 		status, _, err := simulate.Post(ctx, p.client, p.target.WebhookURL, secret, e)
 		if err != nil {
 			return "", err
 		}
-		if answers != "" {
-			answers += " "
+		answers = append(answers, strconv.Itoa(status))
+		if status == http.StatusOK {
+			if err := p.effect(ctx, e.ID); err != nil {
+				return "", err
+			}
 		}
-		answers += fmt.Sprint(status)
 	}
-	return answers, nil
+	return strings.Join(answers, " "), nil
 }

@@ -6,6 +6,37 @@ import (
 	"time"
 )
 
+// An event has had its effect when it is stored and its registration's mails have gone.
+const effectQuery = `
+SELECT count(*) > 0
+FROM stripe_events f
+WHERE f.id = $1 AND NOT EXISTS (
+    SELECT FROM notifications n WHERE n.registration_id = f.registration_id AND n.status = 'pending')`
+
+// mailPatience bounds how long the demo waits for the mails of one event, which an SMTP server may delay.
+const mailPatience = 5 * time.Second
+
+func (p *play) effect(ctx context.Context, event string) error {
+	ctx, cancel := context.WithTimeout(ctx, mailPatience)
+	defer cancel()
+	for {
+		var done bool
+		if err := p.db.GetContext(ctx, &done, effectQuery, event); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("read event %s: %w", event, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil // the outcome is awaited at the end
+		case <-time.After(pollInterval):
+			if done {
+				return nil
+			}
+		}
+	}
+}
+
+const pollInterval = 20 * time.Millisecond
+
 const outcomeQuery = `
 SELECT r.status,
        r.seat_held,
@@ -42,7 +73,7 @@ func (p *play) settled(ctx context.Context, report *Report) error {
 }
 
 func (p *play) await(ctx context.Context, o *Outcome) error {
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		var unfinished bool
