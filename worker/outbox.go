@@ -15,14 +15,16 @@ import (
 )
 
 const (
-	// outboxInterval is how often the outbox is looked into.
+	// outboxInterval is how often the outbox is looked into when nothing wakes it.
 	outboxInterval = time.Second
 	// outboxSize is how many mails one look claims.
 	outboxSize = 20
-	// mailLease is how long a claimed mail is nobody else's: longer than all of a claim's tries can take.
-	mailLease = 30 * time.Minute
-	// mailTimeout bounds one try.
-	mailTimeout = time.Minute
+	// mailTimeout bounds one try. It outlasts the sender's wait for a server's answer to a whole mail.
+	mailTimeout = 3 * time.Minute
+	// mailLease is how long claimed mails are nobody else's; none is begun that could outlast it.
+	mailLease = 2 * mailTimeout
+	// recordTimeout bounds the recording of what became of a mail.
+	recordTimeout = 10 * time.Second
 	// mailLifetime is after how long a mail that cannot be sent is given up.
 	mailLifetime = 24 * time.Hour
 )
@@ -37,31 +39,46 @@ type outbox struct {
 	metrics  *metrics
 }
 
-// send takes mails until none is left whose turn has come.
+// send takes mails until none is left whose turn has come. It ends early, with the failure, when the
+// server itself failed: the next mail would fare the same.
 func (o *outbox) send(ctx context.Context) error {
 	for {
+		ends := time.Now().Add(mailLease)
 		claimed, err := o.store.ClaimMails(ctx, outboxSize, mailLease)
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
+		var stopped error
 		for _, n := range claimed {
-			status, note, cause := store.MailPending, "stopping", ctx.Err()
+			status, note, cause := store.MailPending, "not begun", stopped
 			if cause == nil {
 				status, note, cause = o.deliver(ctx, n)
 			}
 			if err := o.finish(ctx, n, status, note, cause); err != nil {
 				return err
 			}
+			var failure *mail.Failure
+			switch {
+			case ctx.Err() != nil:
+				stopped = ctx.Err()
+			case errors.As(cause, &failure) && failure.OfServer():
+				stopped = cause
+			case time.Until(ends) < mailTimeout:
+				stopped = errors.New("the claim's time is over")
+			}
+		}
+		if stopped != nil {
+			return stopped
 		}
 	}
 }
 
 // deliver sends one mail, unless the state has stopped wanting it.
-func (o *outbox) deliver(ctx context.Context, n store.Notification) (store.MailStatus, string, error) {
+func (o *outbox) deliver(stopping context.Context, n store.Notification) (store.MailStatus, string, error) {
 	if n.Wanted == nil {
 		return store.MailDropped, "no longer wanted", nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+	ctx, cancel := context.WithTimeout(stopping, mailTimeout)
 	defer cancel()
 	id := fmt.Sprintf("%d.%d", n.ID, n.CreatedAt.UnixMilli())
 	message, err := o.composer.Compose(o.content(n), id, n.CreatedAt)
@@ -72,8 +89,8 @@ func (o *outbox) deliver(ctx context.Context, n store.Notification) (store.MailS
 	switch {
 	case err == nil:
 		return store.MailSent, o.place(message), nil
-	case errors.As(err, &failure) && failure.Class == mail.Temporary && time.Since(n.CreatedAt) < mailLifetime:
-		return store.MailPending, failure.Error(), err
+	case stopping.Err() != nil, errors.As(err, &failure) && failure.Class == mail.Temporary && time.Since(n.CreatedAt) < mailLifetime:
+		return store.MailPending, err.Error(), err
 	default:
 		return store.MailFailed, err.Error(), err
 	}
@@ -110,7 +127,7 @@ func (o *outbox) finish(ctx context.Context, n store.Notification, status store.
 		o.log.Error("Mail given up", append(fields, zap.Error(cause))...)
 	}
 	o.metrics.mail(n.Kind, status)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout) // a mail that went out is recorded, even as we stop
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout) // a mail that went out is recorded, even as we stop
 	defer cancel()
 	return o.store.FinishMail(ctx, n.ID, status, reason, next)
 }
@@ -125,13 +142,16 @@ func (o *outbox) content(n store.Notification) mail.Content {
 	f := n.Wanted.Fact
 	c := mail.Content{
 		Kind: n.Wanted.Kind, Locale: n.Locale, Name: n.Name, Email: n.Email, RegistrationID: n.RegistrationID, Status: n.Status,
-		EventTitle: n.EventTitle, EventDate: n.EventStartsAt,
+		EventTitle: n.EventTitle, EventDate: local(n.EventStartsAt),
 		Amount:      mail.Money{Minor: f.Amount, Currency: f.Currency},
 		WithoutSeat: n.Wanted.Kind == registration.MailPaymentConfirmed && !n.SeatHeld,
 		RetryURL:    o.settings.RetryLink(n.RegistrationID), ActionURL: f.ActionURL,
 		Message: f.Message, Code: f.Code, DeclineCode: f.DeclineCode,
 		Session: f.Session, Intent: f.Intent, Charge: f.Charge, Refund: f.Refund, Dispute: f.Dispute,
 		Flag: n.Wanted.Flag, Livemode: n.Livemode, Account: n.Account,
+	}
+	if n.Wanted.Kind.ToAdmin() {
+		c.Locale = o.settings.AdminLocale
 	}
 	if n.AmountDue != nil {
 		c.AmountDue = mail.Money{Minor: *n.AmountDue, Currency: n.Currency}
@@ -140,12 +160,20 @@ func (o *outbox) content(n store.Notification) mail.Content {
 	case registration.IntentCanceled:
 		c.CancelReason = f.Reason
 	case registration.Disputed, registration.DisputeClosed:
-		c.DisputeReason, c.DisputeOutcome, c.DisputeDue = f.Reason, f.Outcome, f.DueBy
+		c.DisputeReason, c.DisputeOutcome, c.DisputeDue = f.Reason, f.Outcome, local(f.DueBy)
 	case registration.PaymentFailed:
 		c.Amount = c.AmountDue
-		c.HoldUntil = n.Deadline
+		c.HoldUntil = local(n.Deadline)
 	case registration.RefundFailed:
 		c.Detail = f.Reason
 	}
 	return c
+}
+
+// local is a time in the zone of TZ, in which mails name hours; the zero time stays zero.
+func local(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.In(time.Local)
 }

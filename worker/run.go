@@ -42,6 +42,7 @@ type worker struct {
 	store     *store.Store
 	stored    atomic.Bool // store is set
 	consuming atomic.Bool
+	mailed    chan struct{} // wakes the outbox
 }
 
 // Run works until ctx ends; then it takes no more, finishes what it has, and returns nil. It waits for NATS
@@ -53,6 +54,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	w := &worker{
 		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.filter(), metrics: newMetrics(registry),
+		mailed: make(chan struct{}, 1),
 	}
 	if w.nats, err = stream.Connect(o.Settings.NATS.URL, "worker", o.Log); err != nil {
 		return fmt.Errorf("NATS: %w", err)
@@ -100,11 +102,12 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, ready func(strin
 
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.consume(running, work) })
-	group.Go(func() error { w.every(running, taskSweep, w.settings.SweepInterval, w.sweep); return nil })
-	group.Go(func() error { w.every(running, taskCleanup, w.settings.CleanupInterval, w.cleanup); return nil })
+	group.Go(func() error { w.every(running, taskSweep, w.settings.SweepInterval, nil, w.sweep); return nil })
+	group.Go(func() error { w.every(running, taskCleanup, w.settings.CleanupInterval, nil, w.cleanup); return nil })
 	if mails != nil {
-		group.Go(func() error { w.every(running, taskMail, outboxInterval, mails.send); return nil })
+		group.Go(func() error { w.every(running, taskMail, outboxInterval, w.mailed, mails.send); return nil })
 	}
+	w.log.Info("Worker started", zap.String("admin", probes.Addr()))
 	if ready != nil {
 		ready(probes.Addr())
 	}

@@ -35,9 +35,11 @@ func (w *worker) sweep(ctx context.Context) error {
 	return err
 }
 
-// every runs work at once and then each interval, until ctx ends. A failure is logged once, not at each
-// of a row of failures.
-func (w *worker) every(ctx context.Context, name string, interval time.Duration, work func(context.Context) error) {
+// every runs work at once and then each interval, sooner when woken, until ctx ends. A failure is logged
+// once, not at each of a row of failures.
+func (w *worker) every(ctx context.Context, name string, interval time.Duration, wake <-chan struct{}, work func(context.Context) error) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
 	failing := false
 	for {
 		err := work(ctx)
@@ -51,8 +53,11 @@ func (w *worker) every(ctx context.Context, name string, interval time.Duration,
 		}
 		failing = err != nil
 		w.metrics.task(name, err)
-		if !pause(ctx, interval) {
+		select {
+		case <-ctx.Done():
 			return
+		case <-ticker.C:
+		case <-wake:
 		}
 	}
 }
