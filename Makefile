@@ -1,0 +1,46 @@
+# Guichet: `make help` lists what can be done.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X github.com/educareschool/guichet/pkg/service.version=$(VERSION)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/
+LISTEN ?=
+DATA ?= .guichet
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/ingester, bin/worker and bin/guichet.
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install it from https://go.dev/dl, then try again." >&2; exit 1; }
+	$(BUILD) ./cmd/ingester ./cmd/worker ./cmd/guichet
+
+.PHONY: run
+run: build ## Run everything on this machine, play the guide's cases, and keep serving (LISTEN=host:port, DATA=folder).
+	@[ -n "$$DATABASE_URL" ] || .ci/need-postgresql
+	@exec bin/guichet dev --data '$(DATA)' $(if $(LISTEN),--listen '$(LISTEN)')
+
+.PHONY: test
+test: ## Run every test, with the race detector where a C compiler is there.
+	@.ci/need-postgresql
+	@.ci/test
+
+.PHONY: lint
+lint: ## Check format, vet and golangci-lint, at the versions pinned in .ci/tools.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (default 30s).
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-30s} $$p || exit 1; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built; data in .guichet stay.
+	rm -rf bin
