@@ -131,7 +131,7 @@ type Overdue struct {
 // nothing: the fact goes through Process as any other.
 func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Overdue, error) {
 	now := s.now()
-	found, err := pairs(ctx, s.statements.selectOverdue, now, limit, pq.Array(except))
+	found, err := pairs(ctx, s.statements.selectOverdue, now, limit, pq.Array(append([]string{}, except...)))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
