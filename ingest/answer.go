@@ -79,7 +79,6 @@ func answerTerms() map[outcome]terms {
 type refusal struct {
 	outcome outcome
 	detail  string // a sentence that completes the outcome's message; repeats nothing of the request
-	cause   error  // for the log
 }
 
 func refuse(o outcome, detail string) *refusal { return &refusal{outcome: o, detail: detail} }

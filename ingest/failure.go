@@ -44,8 +44,7 @@ func failureOutcome(err error) outcome {
 	case isAny(err, context.DeadlineExceeded, jetstream.ErrAsyncPublishTimeout, nats.ErrTimeout):
 		return storeTimeout
 	case isAny(err, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed,
-		nats.ErrConnectionDraining, nats.ErrConnectionReconnecting,
-		nats.ErrHeadersNotSupported): // until the first connection, when nothing is known of the server
+		nats.ErrConnectionDraining, nats.ErrConnectionReconnecting):
 		return disconnected
 	case isAny(err, jetstream.ErrNoStreamResponse, nats.ErrNoResponders):
 		return storeMissing
@@ -61,8 +60,9 @@ func worthAnotherTry(err error) bool {
 	switch apiCode(err) {
 	case codeUnavailable, codeInProcess, codeTooManyRequests:
 		return true
+	default:
+		return isAny(err, jetstream.ErrAsyncPublishTimeout, jetstream.ErrNoStreamResponse)
 	}
-	return isAny(err, jetstream.ErrAsyncPublishTimeout, jetstream.ErrNoStreamResponse)
 }
 
 // apiCode is the code of an error that JetStream answered with, else 0.

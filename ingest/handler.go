@@ -68,7 +68,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (event, *refusal)
 	}
 	e, err := readEnvelope(body)
 	if err != nil {
-		return event{}, &refusal{outcome: invalidEvent, detail: sentence(err), cause: err}
+		return event{}, refuse(invalidEvent, sentence(err))
 	}
 	if h.development && e.livemode {
 		return event{}, refuse(liveRefused, "")
@@ -129,7 +129,7 @@ func (h *handler) store(r *http.Request, e event) (outcome, *refusal) {
 	if err != nil {
 		h.log.Error("Stripe event not stored, Stripe is told to send it again",
 			zap.String(logging.EventID, e.id), zap.String("reason", string(o)), zap.Error(err))
-		return o, &refusal{outcome: o, cause: err}
+		return o, refuse(o, "")
 	}
 	return o, nil
 }

@@ -1,13 +1,8 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -22,19 +17,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"go.uber.org/zap"
 
 	"github.com/educareschool/guichet/pkg/localnats"
-	"github.com/educareschool/guichet/pkg/logging"
 	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/pkg/stream"
 )
 
 // patience is how long a condition may take on a busy machine.
 const patience = 20 * time.Second
-
-// testSecret signs what tests post unless they say otherwise.
-const testSecret = "whsec_testing"
 
 func startNATS(t testing.TB, o localnats.Options) *localnats.Server {
 	t.Helper()
@@ -104,7 +94,7 @@ type ingester struct {
 func testEnv(natsURL string, changes env) env {
 	e := env{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "NATS_URL": natsURL,
-		"STRIPE_WEBHOOK_SECRET": testSecret, "LOG_LEVEL": "debug",
+		"STRIPE_WEBHOOK_SECRET": testSecret, "LOG_LEVEL": "debug", "PUBLISH_TIMEOUT": patience.String(), "SHUTDOWN_GRACE": "1m",
 	}
 	maps.Copy(e, changes)
 	return e
@@ -263,27 +253,6 @@ func eventually(t testing.TB, condition func() bool, otherwise func() string) {
 	}
 }
 
-// sign signs as Stripe documents it, with no code of Stripe's or the ingester's.
-func sign(secret string, at time.Time, body string) string {
-	t := strconv.FormatInt(at.Unix(), 10)
-	return "t=" + t + ",v1=" + digest(secret, t, body)
-}
-
-func digest(secret, t, body string) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	_, _ = io.WriteString(mac, t+"."+body)
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// sample is an event with that id, spaced in a way that no encoder would reproduce.
-func sample(id string) string { return sampleOf(id, "checkout.session.completed", false) }
-
-func sampleOf(id, kind string, live bool) string {
-	return fmt.Sprintf("{\n  \"id\": %q ,\"object\":\"event\",\n\t\"api_version\": \"2023-10-16\", \"created\": 1700000000,\n"+
-		"  \"data\": {\"object\": {\"id\": \"cs_test_1\", \"id2\":1.50, \"customer_email\": \"someone@example.org\", \"type\":\"inner\"}},\n"+
-		"  \"livemode\": %t, \"pending_webhooks\": 1, \"type\": %q}\n", id, live, kind)
-}
-
 // storedEvents returns what the stream holds, in its order.
 func storedEvents(t testing.TB, js jetstream.JetStream) []*jetstream.RawStreamMsg {
 	t.Helper()
@@ -329,47 +298,4 @@ func portOf(t testing.TB, natsURL string) int {
 		t.Fatal(err)
 	}
 	return port
-}
-
-// logBuffer keeps what is logged, as a running program would print it.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *logBuffer) logger(t testing.TB) *zap.Logger {
-	t.Helper()
-	log, err := logging.New(l, "debug", "json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return log
-}
-
-// lines returns the entries with that message.
-func (l *logBuffer) lines(t testing.TB, message string) []map[string]any {
-	t.Helper()
-	var found []map[string]any
-	for line := range strings.Lines(l.String()) {
-		var entry map[string]any
-		if err := json.Unmarshal([]byte(line), &entry); err != nil {
-			t.Fatalf("log line %q: %v", line, err)
-		}
-		if entry["message"] == message {
-			found = append(found, entry)
-		}
-	}
-	return found
 }

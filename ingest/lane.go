@@ -24,7 +24,7 @@ func (p *publisher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case first := <-p.queue:
-			p.round(p.gather(first))
+			p.round(context.WithoutCancel(ctx), p.gather(first))
 		}
 	}
 }
@@ -51,26 +51,24 @@ func (p *publisher) gather(first *waiting) []*waiting {
 }
 
 // round stores events, each way that the pace says is cheaper, and finishes every one of them.
-func (p *publisher) round(events []*waiting) {
+func (p *publisher) round(ctx context.Context, events []*waiting) {
 	for len(events) > 0 {
-		way, n := p.pace.choose(len(events))
+		how, n := p.pace.choose(len(events))
 		var part []*waiting
 		part, events = events[:n], events[n:]
 
-		ctx, cancel := context.WithDeadline(context.Background(), part[n-1].deadline) // the last came last
+		ctx, cancel := context.WithDeadline(ctx, part[n-1].deadline) // the last came last
 		started := time.Now()
 		p.metrics.events.Observe(float64(n))
-		switch way {
-		case single:
-			p.metrics.batches[waySingle].Inc()
-			p.storeSingly(ctx, part)
-		case atomic:
-			p.metrics.batches[wayAtomic].Inc()
+		p.metrics.batches[how].Inc()
+		if how == wayAtomic {
 			p.storeAtomically(ctx, part)
+		} else {
+			p.storeSingly(ctx, part)
 		}
 		cancel()
 		if allStored(part) {
-			p.pace.learn(way, n, time.Since(started))
+			p.pace.learn(how, n, time.Since(started))
 		}
 	}
 }

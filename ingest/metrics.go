@@ -7,20 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// The ways counted in batches; a fall-back is counted beside the atomic batch that it follows.
-const (
-	waySingle   = "single"
-	wayAtomic   = "atomic"
-	wayFallback = "fallback"
-)
-
 // metrics are the ingester's; every label value is there from the start, at zero.
 type metrics struct {
 	requests map[outcome]prometheus.Counter
 	verified []prometheus.Counter // by the secret's position, counted from 1
 	verify   prometheus.Histogram
 	publish  prometheus.Histogram
-	batches  map[string]prometheus.Counter
+	batches  map[way]prometheus.Counter // a fall-back is counted beside the atomic batch that it follows
 	events   prometheus.Histogram
 }
 
@@ -37,7 +30,7 @@ func newMetrics(r prometheus.Registerer, secrets int) *metrics {
 	}, []string{"way"})
 	m := &metrics{
 		requests: map[outcome]prometheus.Counter{},
-		batches:  map[string]prometheus.Counter{},
+		batches:  map[way]prometheus.Counter{},
 		verify: factory.NewHistogram(prometheus.HistogramOpts{
 			Name: "guichet_ingest_verify_seconds", Help: "Time to check a signature.",
 			Buckets: prometheus.ExponentialBuckets(5e-6, 2, 12),
@@ -57,8 +50,8 @@ func newMetrics(r prometheus.Registerer, secrets int) *metrics {
 	for i := range secrets {
 		m.verified = append(m.verified, verified.WithLabelValues(strconv.Itoa(i+1)))
 	}
-	for _, way := range []string{waySingle, wayAtomic, wayFallback} {
-		m.batches[way] = batches.WithLabelValues(way)
+	for _, w := range []way{waySingle, wayAtomic, wayFallback} {
+		m.batches[w] = batches.WithLabelValues(string(w))
 	}
 	return m
 }

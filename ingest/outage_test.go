@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +46,7 @@ func TestAFullStreamIsA503UntilThereIsRoom(t *testing.T) {
 	makeStreams(t, js, small)
 	in := start(t, s.URL(), nil)
 	kept := 0
-	got := reply{}
+	var got reply
 	for ; ; kept++ {
 		if got = in.post(sample(fmt.Sprintf("evt_%d", kept))); got.Status != http.StatusOK {
 			break
@@ -87,7 +89,7 @@ func TestAStoreWithoutSpaceIsA503(t *testing.T) {
 func TestWithoutAStreamTheAnswerIs503(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t, localnats.Options{})
-	in := start(t, s.URL(), env{"PUBLISH_TIMEOUT": "1s"})
+	in := start(t, s.URL(), env{"PUBLISH_TIMEOUT": "2s"})
 	checkUnavailable(t, in.post(sample("evt_1")), storeMissing)
 	if ok, text := in.ready(); ok || !strings.Contains(text, "guichet setup") {
 		t.Errorf("ready: %t\n%s", ok, text)
@@ -112,7 +114,7 @@ func TestALostAcknowledgementIsMadeGoodWithinTheRequest(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t, localnats.Options{})
 	arrived := swallow(t, s.URL())
-	in := start(t, s.URL(), env{"PUBLISH_TIMEOUT": "3s"})
+	in := start(t, s.URL(), env{"PUBLISH_TIMEOUT": "6s"})
 	answer := make(chan reply, 1)
 	go func() { answer <- in.post(sample("evt_1")) }()
 	<-arrived // and nobody acknowledges it
@@ -165,6 +167,46 @@ func TestAServerThatGoesAwayFailsThoseWaitingAtOnceAndIsTakenUpAgain(t *testing.
 	}
 }
 
+func TestEventsSentAgainUntilAnswered200AreStoredOnceAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := startNATS(t, localnats.Options{Dir: dir})
+	_, js := dial(t, s.URL())
+	makeStreams(t, js, wideStream())
+	in := start(t, s.URL(), nil)
+	const posters, restarts = 48, 3
+	var sent atomic.Int64
+	enough := make(chan struct{})
+	var working sync.WaitGroup
+	for range posters {
+		working.Go(func() {
+			for {
+				select {
+				case <-enough:
+					return
+				default:
+				}
+				body := sample(fmt.Sprintf("evt_%d", sent.Add(1)-1))
+				for in.post(body).Status != http.StatusOK { // as Stripe does, with less patience
+				}
+			}
+		})
+	}
+	awaitSent := func(n int64) {
+		eventually(t, func() bool { return sent.Load() >= n }, func() string { return fmt.Sprintf("only %d events sent", sent.Load()) })
+	}
+	for range restarts {
+		awaitSent(sent.Load() + 200)
+		s.Stop()
+		s = startNATS(t, localnats.Options{Dir: dir, Port: portOf(t, s.URL())})
+	}
+	awaitSent(sent.Load() + 200)
+	close(enough)
+	working.Wait()
+	_, js = dial(t, s.URL())
+	checkStored(t, js, int(sent.Load()))
+}
+
 func TestItStartsBeforeNATSAndBecomesReadyWithIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -206,4 +248,50 @@ func TestAnEventLargerThanNATSTakesIsA503ThatSaysSo(t *testing.T) {
 	if got := in.post(sample("evt_small")); got.Status != http.StatusOK {
 		t.Errorf("%d %s", got.Status, got.text)
 	}
+}
+
+func TestALostConnectionEndsABatchAtOnce(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, localnats.Options{})
+	arrived := swallow(t, s.URL())
+	p := newTestPublisher(t, s.URL(), 10*time.Minute)
+	p.pace.perEvent = 1
+	events := p.queueUp(64)
+	p.startLane()
+	for range 64 {
+		<-arrived
+	}
+	s.Stop()
+	p.await(events, disconnected)
+	if a := p.batches(wayAtomic); a != 1 {
+		t.Errorf("%d batches, want 1", a)
+	}
+}
+
+func TestALostConnectionEmptiesTheMemoryOfStoredIDs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := startNATS(t, localnats.Options{Dir: dir})
+	_, js := dial(t, s.URL())
+	makeStreams(t, js, wideStream())
+	p := newTestPublisher(t, s.URL(), patience)
+	events := p.queueUp(1)
+	p.startLane()
+	p.await(events, stored)
+	s.Stop()
+	eventually(t, func() bool { return p.remembered() == 0 }, func() string { return "the memory was kept" })
+	startNATS(t, localnats.Options{Port: portOf(t, s.URL())}) // with an empty store
+	eventually(t, p.nc.IsConnected, func() string { return "never connected again" })
+	_, js = dial(t, s.URL())
+	makeStreams(t, js, wideStream())
+	if dup, err := p.store(t.Context(), testEvent("evt_0")); dup || err != nil {
+		t.Errorf("store = %t, %v; want it stored anew", dup, err)
+	}
+	checkStored(t, js, 1)
+}
+
+func (p *publisher) remembered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known.Len()
 }

@@ -6,11 +6,12 @@ import (
 )
 
 // way is how a number of events is published.
-type way int
+type way string
 
 const (
-	single way = iota // each by itself, pipelined
-	atomic            // as one atomic batch
+	waySingle   way = "single"   // each by itself, pipelined
+	wayAtomic   way = "atomic"   // as one atomic batch
+	wayFallback way = "fallback" // singly, after a batch that was refused; never chosen
 )
 
 const (
@@ -37,31 +38,31 @@ type pace struct {
 // choose returns how to publish the first so many of n events.
 func (p *pace) choose(n int) (way, int) {
 	if n < batchFrom {
-		return single, n
+		return waySingle, n
 	}
 	cost := p.perBatch[sizeClass(n)]
 	switch {
 	case cost == 0:
-		return atomic, n
+		return wayAtomic, n
 	case p.perEvent == 0:
-		return single, min(n, sampleSize)
+		return waySingle, min(n, sampleSize)
 	}
 	p.choices++
 	batch, sample := cost < p.perEvent*float64(n), p.choices%sampleEvery == 0
 	switch {
 	case batch && sample:
-		return single, min(n, sampleSize)
+		return waySingle, min(n, sampleSize)
 	case batch || sample:
-		return atomic, n
+		return wayAtomic, n
 	}
-	return single, n
+	return waySingle, n
 }
 
 // learn takes in what publishing n events has cost.
 func (p *pace) learn(w way, n int, took time.Duration) {
 	switch {
 	case n < batchFrom: // mostly the round trip
-	case w == atomic:
+	case w == wayAtomic:
 		smooth(&p.perBatch[sizeClass(n)], took.Seconds())
 	default:
 		smooth(&p.perEvent, took.Seconds()/float64(n))

@@ -29,13 +29,13 @@ func play(p *pace, c costs, n, rounds int) float64 {
 	batched := 0
 	for range rounds {
 		for left := n; left > 0; {
-			way, some := p.choose(left)
+			how, some := p.choose(left)
 			took := c.single(some)
-			if way == atomic {
+			if how == wayAtomic {
 				took = c.atomic(some)
 				batched += some
 			}
-			p.learn(way, some, took)
+			p.learn(how, some, took)
 			left -= some
 		}
 	}
@@ -69,11 +69,11 @@ func TestPaceChoosesSomeOfWhatWaitsAndNeverASmallBatch(t *testing.T) {
 		var p pace
 		for range 100 {
 			n := rapid.IntRange(1, maxRound).Draw(t, "waiting")
-			way, some := p.choose(n)
-			if some < 1 || some > n || way == atomic && some < batchFrom {
-				t.Fatalf("choose(%d) = %v, %d", n, way, some)
+			how, some := p.choose(n)
+			if some < 1 || some > n || how == wayAtomic && some < batchFrom {
+				t.Fatalf("choose(%d) = %v, %d", n, how, some)
 			}
-			p.learn(way, some, time.Duration(rapid.Int64Range(1, int64(time.Second)).Draw(t, "took")))
+			p.learn(how, some, time.Duration(rapid.Int64Range(1, int64(time.Second)).Draw(t, "took")))
 		}
 	})
 }

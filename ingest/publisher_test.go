@@ -52,11 +52,11 @@ func testEvent(id string) event {
 	return event{id: id, kind: "charge.refunded", body: []byte(sample(id)), receivedAt: "2024-01-01T00:00:00.000Z", traceparent: "-"}
 }
 
-// queue puts events of those numbers into the queue.
-func (p testPublisher) queueUp(from, to int) []*waiting {
+// queueUp puts evt_0 to evt_<n-1> into the queue.
+func (p testPublisher) queueUp(n int) []*waiting {
 	p.t.Helper()
 	var all []*waiting
-	for i := from; i < to; i++ {
+	for i := range n {
 		w, shared, err := p.join(testEvent(fmt.Sprintf("evt_%d", i)))
 		if w == nil || shared || err != nil {
 			p.t.Fatalf("join evt_%d: shared %t, %v", i, shared, err)
@@ -90,8 +90,8 @@ func (p testPublisher) await(events []*waiting, want outcome) (duplicates int) {
 	return duplicates
 }
 
-func (p testPublisher) batches(way string) int {
-	return metric(p.t, p.registry, "guichet_ingest_batches_total", way)
+func (p testPublisher) batches(w way) int {
+	return metric(p.t, p.registry, "guichet_ingest_batches_total", string(w))
 }
 
 // checkStored wants evt_0 to evt_<n-1>, each once, with the bodies they came with.
@@ -118,7 +118,7 @@ func TestRequestsWithTheSameIDShareOnePublish(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
 	p := newTestPublisher(t, natsURL, patience)
-	first := p.queueUp(0, 1)[0]
+	first := p.queueUp(1)[0]
 	second, shared, err := p.join(testEvent("evt_0"))
 	if second != first || !shared || err != nil {
 		t.Errorf("the second request does not share: %t, %v", shared, err)
@@ -141,7 +141,7 @@ func TestAClientThatGoesAwayDoesNotCancelASharedPublish(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
 	p := newTestPublisher(t, natsURL, patience)
-	w := p.queueUp(0, 1)
+	w := p.queueUp(1)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.store(gone, testEvent("evt_0")); !errors.Is(err, context.Canceled) || failureOutcome(err) != clientGone {
@@ -156,7 +156,7 @@ func TestFewEventsGoSinglyInOneRound(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
 	p := newTestPublisher(t, natsURL, patience)
-	events := p.queueUp(0, batchFrom-1)
+	events := p.queueUp(batchFrom - 1)
 	p.startLane()
 	p.await(events, stored)
 	checkStored(t, js, batchFrom-1)
@@ -170,7 +170,7 @@ func TestManyEventsGoAsAtomicBatchesOfBoundedSize(t *testing.T) {
 	natsURL, js := startStore(t)
 	p := newTestPublisher(t, natsURL, patience)
 	p.pace.perEvent = 1 // measured, and dear: batches are the cheaper way
-	events := p.queueUp(0, maxRound+100)
+	events := p.queueUp(maxRound + 100)
 	p.startLane()
 	p.await(events, stored)
 	checkStored(t, js, maxRound+100)
@@ -181,7 +181,7 @@ func TestManyEventsGoAsAtomicBatchesOfBoundedSize(t *testing.T) {
 
 func TestARoundIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	natsURL, js := startStore(t)
+	natsURL, _ := startStore(t)
 	p := newTestPublisher(t, natsURL, patience)
 	for i := range maxRoundBytes>>20 + 4 {
 		e := testEvent(fmt.Sprintf("evt_%d", i))
@@ -193,19 +193,18 @@ func TestARoundIsBoundedInBytes(t *testing.T) {
 	if n := len(p.gather(<-p.queue)); n != maxRoundBytes>>20 {
 		t.Errorf("a round of %d events of 1 MiB", n)
 	}
-	_ = js
 }
 
 func TestABatchRefusedForADuplicateFallsBackToSingles(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
 	before := newTestPublisher(t, natsURL, patience)
-	events := before.queueUp(0, 10)
+	events := before.queueUp(10)
 	before.startLane()
 	before.await(events, stored)
 
 	after := newTestPublisher(t, natsURL, patience) // remembers nothing
-	events = after.queueUp(0, 64)
+	events = after.queueUp(64)
 	after.startLane()
 	if n := after.await(events, stored); n != 10 {
 		t.Errorf("%d duplicates, want 10", n)
@@ -231,7 +230,7 @@ func TestAStreamWithoutAtomicPublishIsServedSingly(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newTestPublisher(t, s.URL(), patience)
-	events := p.queueUp(0, 100)
+	events := p.queueUp(100)
 	p.startLane()
 	p.await(events, stored)
 	checkStored(t, js, 100)
@@ -246,7 +245,7 @@ func TestTooManyWaitingAreRefusedAtOnce(t *testing.T) {
 	t.Run("by number", func(t *testing.T) {
 		t.Parallel()
 		p := newTestPublisher(t, natsURL, patience)
-		p.queueUp(0, maxWaiting)
+		p.queueUp(maxWaiting)
 		if _, err := p.store(t.Context(), testEvent("evt_x")); failureOutcome(err) != busy {
 			t.Errorf("store = %v", err)
 		}
@@ -269,87 +268,8 @@ func TestAnEventThatWaitedTooLongIsNotPublished(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
 	p := newTestPublisher(t, natsURL, time.Nanosecond)
-	events := p.queueUp(0, 3)
+	events := p.queueUp(3)
 	p.startLane()
 	p.await(events, storeTimeout)
 	checkStored(t, js, 0)
-}
-
-func TestALostConnectionEndsABatchAtOnce(t *testing.T) {
-	t.Parallel()
-	s := startNATS(t, localnats.Options{})
-	arrived := swallow(t, s.URL())
-	p := newTestPublisher(t, s.URL(), 10*time.Minute)
-	p.pace.perEvent = 1
-	events := p.queueUp(0, 64)
-	p.startLane()
-	for range 64 {
-		<-arrived
-	}
-	s.Stop()
-	p.await(events, disconnected)
-	if a := p.batches(wayAtomic); a != 1 {
-		t.Errorf("%d batches, want 1", a)
-	}
-}
-
-func TestALostConnectionEmptiesTheMemoryOfStoredIDs(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := startNATS(t, localnats.Options{Dir: dir})
-	_, js := dial(t, s.URL())
-	makeStreams(t, js, wideStream())
-	p := newTestPublisher(t, s.URL(), patience)
-	events := p.queueUp(0, 1)
-	p.startLane()
-	p.await(events, stored)
-	s.Stop()
-	eventually(t, func() bool { return p.remembered() == 0 }, func() string { return "the memory was kept" })
-	startNATS(t, localnats.Options{Port: portOf(t, s.URL())}) // with an empty store
-	eventually(t, p.nc.IsConnected, func() string { return "never connected again" })
-	_, js = dial(t, s.URL())
-	makeStreams(t, js, wideStream())
-	if dup, err := p.store(t.Context(), testEvent("evt_0")); dup || err != nil {
-		t.Errorf("store = %t, %v; want it stored anew", dup, err)
-	}
-	checkStored(t, js, 1)
-}
-
-func (p *publisher) remembered() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.known.Len()
-}
-
-func TestFailuresOfEveryKindHaveTheirOutcome(t *testing.T) {
-	t.Parallel()
-	api := func(code jetstream.ErrorCode) error {
-		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: code})
-	}
-	tests := []struct {
-		err   error
-		want  outcome
-		again bool
-	}{
-		{api(10077), storeFull, false},
-		{api(10023), storeFull, false},
-		{api(10047), storeFull, false},
-		{api(10002), storeFull, false},
-		{api(10054), storeTooSmall, false},
-		{api(10158), storeRefused, true}, // never a success
-		{api(10008), storeRefused, true},
-		{api(10060), storeRefused, false},
-		{jetstream.ErrNoStreamResponse, storeMissing, true},
-		{jetstream.ErrAsyncPublishTimeout, storeTimeout, true},
-		{context.DeadlineExceeded, storeTimeout, false},
-		{errors.New("anything else"), storeRefused, false},
-	}
-	for _, tt := range tests {
-		if got := failureOutcome(tt.err); got != tt.want {
-			t.Errorf("failureOutcome(%v) = %s, want %s", tt.err, got, tt.want)
-		}
-		if got := worthAnotherTry(tt.err); got != tt.again {
-			t.Errorf("worthAnotherTry(%v) = %t", tt.err, got)
-		}
-	}
 }

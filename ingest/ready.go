@@ -37,6 +37,9 @@ func (p *publisher) checkConnection(context.Context) error {
 // checkStream publishes a message that expects a stream of another name. The stream's leader must refuse it,
 // so the answer shows that it is there, and nothing is stored.
 func (p *publisher) checkStream(ctx context.Context) error {
+	if !p.nc.IsConnected() {
+		return nats.ErrDisconnected
+	}
 	probe := nats.NewMsg(stream.Subject("guichet.readiness"))
 	probe.Header.Set(jetstream.ExpectedStreamHeader, "NONE_SUCH")
 	answer, err := p.nc.RequestMsgWithContext(ctx, probe)
@@ -54,8 +57,11 @@ func (p *publisher) checkStream(ctx context.Context) error {
 	if err := json.Unmarshal(answer.Data, &reply); err != nil {
 		return fmt.Errorf("the answer is not JetStream's: %w", err)
 	}
-	if reply.Error == nil || reply.Error.ErrorCode != codeStreamMismatch {
-		return fmt.Errorf("unexpected answer: %v", reply.Error)
+	if reply.Error == nil {
+		return errors.New("the stream took what it should have refused")
+	}
+	if reply.Error.ErrorCode != codeStreamMismatch {
+		return reply.Error
 	}
 	return nil
 }

@@ -52,13 +52,13 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Settings.Validate(); err != nil {
 		return err
 	}
-	s, err := open(o)
+	s, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
 	announce(o.Log, s.handler.development)
 	s.warnOfPayload(o.Settings.MaxBodyBytes)
-	o.Log.Info("ready to receive webhooks", zap.String("listen", s.addresses().Public), zap.String("admin", s.addresses().Admin))
+	o.Log.Info("listening for webhooks", zap.String("listen", s.addresses().Public), zap.String("admin", s.addresses().Admin))
 	if o.Started != nil {
 		o.Started(s.addresses())
 	}
@@ -89,7 +89,7 @@ type service struct {
 	admin     *admin.Server
 }
 
-func open(o Options) (_ *service, err error) {
+func open(ctx context.Context, o Options) (_ *service, err error) {
 	set := o.Settings
 	secrets := set.secrets()
 	m := newMetrics(o.Registry, len(secrets))
@@ -122,7 +122,8 @@ func open(o Options) (_ *service, err error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          zap.NewStdLog(o.Log),
 	}
-	if s.listener, err = net.Listen("tcp", set.ListenAddr); err != nil {
+	var listen net.ListenConfig
+	if s.listener, err = listen.Listen(ctx, "tcp", set.ListenAddr); err != nil {
 		return nil, fmt.Errorf("address %s: %w", set.ListenAddr, err)
 	}
 	if s.admin, err = admin.Listen(set.AdminAddr, o.Registry, s.publisher.checks()...); err != nil {
@@ -165,22 +166,22 @@ func (s *service) run(ctx context.Context) error {
 		case <-s.closed:
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil { // stop closes it
-			return nil
+		if ctx.Err() == nil { // else it is stop that closes it
+			return fmt.Errorf("NATS closed the connection for good: %w", s.nats.LastError())
 		}
-		return fmt.Errorf("NATS closed the connection for good: %w", s.nats.LastError())
+		return nil
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		s.stop(stopLane)
+		s.stop(context.WithoutCancel(ctx), stopLane)
 		return nil
 	})
 	return group.Wait()
 }
 
 // stop lets no new work in, finishes what is in flight, and closes the connections, within the grace.
-func (s *service) stop(stopLane context.CancelFunc) {
-	grace, cancel := context.WithTimeout(context.Background(), s.grace)
+func (s *service) stop(ctx context.Context, stopLane context.CancelFunc) {
+	grace, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
 	s.admin.Drain()
 	if err := s.http.Shutdown(grace); err != nil {

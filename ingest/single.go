@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -50,6 +51,9 @@ func (p *publisher) try(ctx context.Context, events []*waiting) (again []*waitin
 
 // publish sends an event and returns how to wait for its acknowledgement.
 func (p *publisher) publish(ctx context.Context, e event) func() (*jetstream.PubAck, error) {
+	if !p.nc.IsConnected() { // before the first connection, nats.go says that headers are not supported
+		return func() (*jetstream.PubAck, error) { return nil, nats.ErrDisconnected }
+	}
 	future, err := p.js.PublishMsgAsync(e.message())
 	return func() (*jetstream.PubAck, error) {
 		if err != nil {
