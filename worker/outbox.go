@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/educareschool/guichet/pkg/logging"
 	"github.com/educareschool/guichet/pkg/mail"
@@ -36,15 +37,31 @@ type outbox struct {
 	settings mail.Settings
 	composer *mail.Composer
 	sender   mail.Sender
+	limiter  *rate.Limiter // of this worker; nil for none
 	metrics  *metrics
+}
+
+// mailLimiter lets out a number of mails a minute, in bursts of at most a claim; 0 is no limit, and no limiter.
+func mailLimiter(perMinute int) *rate.Limiter {
+	if perMinute == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(float64(perMinute)/60), min(perMinute, outboxSize))
 }
 
 // send takes mails until none is left whose turn has come. It ends early, with the failure, when the
 // server itself failed: the next mail would fare the same.
 func (o *outbox) send(ctx context.Context) error {
 	for {
+		size := outboxSize
+		if o.limiter != nil {
+			size = min(size, int(o.limiter.Tokens()))
+		}
+		if size < 1 { // the rate lets more out later
+			return nil
+		}
 		ends := time.Now().Add(mailLease)
-		claimed, err := o.store.ClaimMails(ctx, outboxSize, mailLease)
+		claimed, err := o.store.ClaimMails(ctx, size, mailLease)
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
@@ -52,6 +69,9 @@ func (o *outbox) send(ctx context.Context) error {
 		for _, n := range claimed {
 			status, note, cause := store.MailPending, "not begun", stopped
 			if cause == nil {
+				if o.limiter != nil {
+					o.limiter.Allow()
+				}
 				status, note, cause = o.deliver(ctx, n)
 			}
 			if err := o.finish(ctx, n, status, note, cause); err != nil {

@@ -132,6 +132,7 @@ func (w *worker) newOutbox() (*outbox, error) {
 	}
 	return &outbox{
 		log: w.log, store: w.store, settings: w.settings.Mail, composer: composer, sender: sender, metrics: w.metrics,
+		limiter: mailLimiter(w.settings.MailRate),
 	}, nil
 }
 

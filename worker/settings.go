@@ -29,7 +29,9 @@ type Settings struct {
 	ActionRequiredDelay time.Duration `env:"ACTION_REQUIRED_DELAY" envDefault:"5m" help:"how long the mail about a required action waits; 3-D Secure usually ends on the page"`
 	ShutdownGrace       time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"how long work in hand may take at a stop"`
 
-	Mail    mail.Settings
+	Mail     mail.Settings
+	MailRate int `env:"MAIL_RATE" envDefault:"0" help:"mails a minute that this worker sends at the most; 0 for no limit"`
+
 	Logging settings.Logging
 }
 
@@ -55,6 +57,9 @@ func (s Settings) Validate() error {
 		case d.value == 0 && !d.zeroFine:
 			problems = append(problems, errors.New(d.name+" must be positive"))
 		}
+	}
+	if s.MailRate < 0 {
+		problems = append(problems, errors.New("MAIL_RATE must not be negative"))
 	}
 	return errors.Join(append(problems, s.Mail.Validate(), s.Logging.Validate())...)
 }
