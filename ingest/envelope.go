@@ -26,14 +26,20 @@ type event struct {
 	traceparent string
 }
 
-// readEnvelope reads the top level of an event and nothing of its object. The error says what is wrong in a
+// readEnvelope reads the top level of an event and nothing of its object; of a key that comes twice the first
+// counts, as it does in the worker. The error says what is wrong in a
 // sentence that repeats nothing of the body.
 func readEnvelope(body []byte) (event, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || !gjson.ValidBytes(body) {
 		return event{}, errors.New("the body is not a JSON object")
 	}
 	e := event{body: body}
+	seen := map[string]bool{}
 	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		if seen[key.Str] {
+			return true
+		}
+		seen[key.Str] = true
 		switch key.Str {
 		case "id":
 			e.id = value.Str

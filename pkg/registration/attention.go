@@ -3,19 +3,20 @@ package registration
 import "strings"
 
 // attention returns the flags that the facts raise, in a fixed order.
-func (c settling) attention(facts []Fact) []Attention {
+func (c settling) attention() []Attention {
 	var out []Attention
-	for i, a := range c.good(true) {
-		paid := *a.first(Paid)
+	for i, a := range c.good() {
 		if i > 0 {
-			out = append(out, Attention{DoublePayment, a.name(), paid})
+			out = append(out, Attention{DoublePayment, a.name(), a.because})
 		}
-		if c.mismatch(paid) {
-			out = append(out, Attention{AmountMismatch, a.name(), paid})
+		if c.mismatch(a.because) {
+			out = append(out, Attention{AmountMismatch, a.name(), a.because})
 		}
 	}
-	out = append(out, failedRefunds(facts)...)
 	for _, a := range c.attempts {
+		if f := a.failedRefund(); f != nil {
+			out = append(out, Attention{FailedRefund, f.Refund, *f})
+		}
 		if f := a.first(Unconfirmed); f != nil && a.first(IntentSucceeded) != nil && a.first(Paid) == nil {
 			out = append(out, Attention{UnconfirmedPayment, a.name(), *f})
 		}
@@ -31,24 +32,11 @@ func (c settling) mismatch(paid Fact) bool {
 	return paid.Amount != *c.r.AmountDue || otherCurrency
 }
 
-// failedRefunds flags each charge whose latest refund came back.
-func failedRefunds(facts []Fact) []Attention {
-	latest := map[string]Fact{}
-	var charges []string
-	for _, f := range facts {
-		if f.Kind != RefundFailed && f.Kind != ChargeRefunded {
-			continue
-		}
-		if _, seen := latest[f.Charge]; !seen {
-			charges = append(charges, f.Charge)
-		}
-		latest[f.Charge] = f
+// failedRefund returns the attempt's latest refund that came back, unless a refund was made after it.
+func (a attempt) failedRefund() *Fact {
+	failed, made := a.last(RefundFailed), a.last(ChargeRefunded)
+	if failed != nil && made != nil && made.Created.After(failed.Created) {
+		return nil
 	}
-	var out []Attention
-	for _, charge := range charges {
-		if f := latest[charge]; f.Kind == RefundFailed {
-			out = append(out, Attention{FailedRefund, f.Refund, f})
-		}
-	}
-	return out
+	return failed
 }

@@ -13,7 +13,8 @@ import (
 // FactKind says what a fact tells.
 type FactKind string
 
-// The kinds of fact. DisputeUpdated is information: it changes nothing.
+// The kinds of fact. DisputeUpdated is information: it changes nothing. Located ties ids together and
+// changes nothing else; SessionOpen moves the deadline of a session.
 const (
 	Paid              FactKind = "paid"
 	PaymentProcessing FactKind = "payment_processing"
@@ -29,6 +30,8 @@ const (
 	DisputeUpdated    FactKind = "dispute_updated"
 	ChargeRefunded    FactKind = "refunded"
 	RefundFailed      FactKind = "refund_failed"
+	Located           FactKind = "located"      // Stripe said to which payment an object belongs
+	SessionOpen       FactKind = "session_open" // Stripe said until when a session can still be paid: DueBy
 )
 
 // Source says where a fact comes from.
@@ -63,7 +66,7 @@ type Fact struct {
 	Code          string    `json:"code,omitempty"`
 	DeclineCode   string    `json:"decline_code,omitempty"`
 	ActionURL     string    `json:"action_url,omitempty"`
-	DueBy         time.Time `json:"due_by,omitzero"`         // a dispute's evidence
+	DueBy         time.Time `json:"due_by,omitzero"`         // of a dispute's evidence, or of an open session
 	Outcome       string    `json:"outcome,omitempty"`       // a closed dispute's status
 	SessionAsync  bool      `json:"session_async,omitempty"` // a failure that ends a delayed payment's session
 }

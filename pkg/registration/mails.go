@@ -1,5 +1,7 @@
 package registration
 
+import "slices"
+
 // Slots. An attempt's name in them is its intent, else its session.
 const (
 	slotPaid      = "paid:"
@@ -11,35 +13,47 @@ const (
 	slotAttention = "attention:"
 )
 
-// mails returns what the state wants to be mailed, attention apart.
+// mails returns what the state wants to be mailed.
 func (c settling) mails(s State) []Mail {
 	var out []Mail
 	for _, a := range c.attempts {
-		at, f := a.phase(true)
 		switch {
-		case at == phaseGood:
-			out = append(out, a.mail(MailPaymentConfirmed, slotPaid, "", f))
-		case at == phaseRefunded:
-			out = append(out, a.mail(MailRefundConfirmed, slotRefunded, "", f))
-		case at == phaseFailed && s.failedByPayment() && a.current:
+		case a.phase == phaseGood:
+			out = append(out, a.mail(MailPaymentConfirmed, slotPaid, ""))
+		case a.phase == phaseRefunded:
+			out = append(out, a.mail(MailRefundConfirmed, slotRefunded, ""))
+		case a.phase == phaseFailed && a.current && s.failedByPayment():
 			out = append(out, a.failures()...)
-		case at == phaseOpen && s.Status == Pending && a.current && f.Kind == ActionRequired:
-			out = append(out, a.mail(MailActionRequired, slotAction, "", f))
+		case a.phase == phaseOpen && a.current && s.Status == Pending && a.because.Kind == ActionRequired:
+			out = append(out, a.mail(MailActionRequired, slotAction, ""))
 		}
 		out = append(out, a.disputeMails()...)
 	}
 	if s.Status == Canceled || s.Status == Expired {
 		out = append(out, c.removal(s))
 	}
-	return out
+	for _, raised := range s.Attention {
+		out = append(out, raised.Mail())
+	}
+	return oneEach(out)
+}
+
+// oneEach leaves out mails whose slot another has: facts that contradict each other may want one twice.
+func oneEach(mails []Mail) []Mail {
+	taken := map[string]bool{}
+	return slices.DeleteFunc(mails, func(m Mail) bool {
+		again := taken[m.Slot]
+		taken[m.Slot] = true
+		return again
+	})
 }
 
 func (s State) failedByPayment() bool { return s.Status == Failed && s.Cause == CausePayment }
 
-// mail is a mail about the attempt. Before an intent was known the attempt went by its session, so the
-// slot of that name stands for the same mail.
-func (a attempt) mail(kind MailKind, slot, suffix string, f Fact) Mail {
-	m := Mail{Kind: kind, Slot: slot + a.name() + suffix, Fact: f}
+// mail is a mail about what put the attempt into its phase. Before an intent was known the attempt went by
+// its session, so the slot of that name stands for the same mail.
+func (a attempt) mail(kind MailKind, slot, suffix string) Mail {
+	m := Mail{Kind: kind, Slot: slot + a.name() + suffix, Fact: a.because}
 	if a.intent != "" && a.session != "" {
 		m.Same = []string{slot + a.session + suffix}
 	}
@@ -47,54 +61,57 @@ func (a attempt) mail(kind MailKind, slot, suffix string, f Fact) Mail {
 }
 
 // failures returns a mail for each failure that Stripe tells apart by its charge. A delayed payment's
-// failure comes twice, once of them without a charge: it shares the first charge's mail.
+// failure is told twice: what the session tells, without a charge, shares the first charge's mail.
 func (a attempt) failures() []Mail {
 	var out []Mail
-	var bare *Fact
+	var told *Fact
 	seen := map[string]bool{}
 	for i := range a.facts {
 		f := &a.facts[i]
 		switch {
 		case f.Kind != PaymentFailed:
-		case f.Charge == "":
-			bare = f
+		case f.SessionAsync:
+			told = f
 		case !seen[f.Charge]:
 			seen[f.Charge] = true
-			out = append(out, a.mail(MailPaymentFailed, slotFailed, ":"+f.Charge, *f))
+			out = append(out, a.failure(f))
 		}
 	}
-	if bare == nil {
-		return out
+	switch {
+	case told == nil || seen[told.Charge]:
+	case len(out) == 0:
+		out = append(out, a.failure(told))
+	default:
+		out[0].shares(a.failure(told))
 	}
-	shared := a.mail(MailPaymentFailed, slotFailed, ":", *bare)
-	if len(out) == 0 {
-		return []Mail{shared}
-	}
-	out[0].Same = append(append(out[0].Same, shared.Slot), shared.Same...)
 	return out
 }
 
-// removal is the one mail of a cancellation or an expiry. A canceled intent whose session nobody named and
-// an expired session whose intent nobody named may be one attempt: they share the mail.
+func (a attempt) failure(f *Fact) Mail {
+	m := a.mail(MailPaymentFailed, slotFailed, ":"+f.Charge)
+	m.Fact = *f
+	return m
+}
+
+// shares makes m stand for what the other mail says, too.
+func (m *Mail) shares(other Mail) {
+	m.Same = append(append(m.Same, other.Slot), other.Same...)
+}
+
+// removal is the one mail of a cancellation or an expiry. Removed attempts that nothing tells apart may be
+// one and share it: an intent whose session nobody named, a session whose intent nobody named, and what the
+// clock ended without knowing either.
 func (c settling) removal(s State) Mail {
-	kind, at := MailPaymentCanceled, phaseCanceled
+	kind := MailPaymentCanceled
 	if s.Status == Expired {
-		kind, at = MailSessionExpired, phaseExpired
+		kind = MailSessionExpired
 	}
-	var m Mail
-	var decider attempt
+	decider := c.attempts[slices.IndexFunc(c.attempts, func(a attempt) bool { return a.because.ID == s.Decisive })]
+	m := decider.mail(kind, slotRemoved, "")
 	for _, a := range c.attempts {
-		if p, f := a.phase(true); p == at && f.ID == s.Decisive {
-			decider = a
-			m = a.mail(kind, slotRemoved, "", f)
-		}
-	}
-	for _, a := range c.attempts {
-		p, _ := a.phase(true)
-		removed := p == phaseCanceled || p == phaseExpired
-		halves := (a.session == "") != (decider.session == "") && (a.intent == "") != (decider.intent == "")
-		if a.current && removed && halves {
-			m.Same = append(m.Same, slotRemoved+a.name())
+		removed := a.phase == phaseCanceled || a.phase == phaseExpired
+		if a.current && removed && a.name() != decider.name() && a.mayBe(decider) {
+			m.shares(a.mail(kind, slotRemoved, ""))
 		}
 	}
 	return m
@@ -108,14 +125,6 @@ func (a attempt) disputeMails() []Mail {
 			continue
 		}
 		out = append(out, Mail{Kind: MailDisputeClosed, Slot: slotDispute + d.id + ":" + d.closed.Outcome, Fact: *d.closed})
-	}
-	return out
-}
-
-func attentionMails(raised []Attention) []Mail {
-	var out []Mail
-	for _, a := range raised {
-		out = append(out, a.Mail())
 	}
 	return out
 }

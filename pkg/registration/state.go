@@ -73,7 +73,8 @@ func (k MailKind) ToAdmin() bool {
 type Mail struct {
 	Kind MailKind
 	Slot string
-	// Same are other slots that stand for the same mail, known under another name before facts tied them.
+	// Same are other slots that stand for the same mail, known under another name before facts tied them:
+	// a mail that has one of them is this mail.
 	Same []string
 	// Flag is the attention that an attention mail tells of.
 	Flag Flag
@@ -118,8 +119,9 @@ type State struct {
 	Lapse    FactKind
 	// Decisive is the id of the fact that decided the status; empty where no fact did.
 	Decisive string
-	// PaidAt is when the payment that stands was made; zero unless one does.
+	// PaidAt is when the payment that stands, or would but for an open dispute, was made; zero without one.
 	PaidAt    time.Time
 	Attention []Attention
-	Mails     []Mail
+	// Mails are what the state wants to be mailed, each slot once.
+	Mails []Mail
 }
