@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -25,7 +27,7 @@ type Event struct {
 	ID, Type, APIVersion string
 	Account              string // Connect only
 	Livemode             bool
-	Created              time.Time
+	Created              time.Time // zero where an ignored event has none
 	// Registration is metadata.registrationId; empty where there is none that could be an id.
 	Registration string
 	// Fact is nil for an event that concerns no payment; Ignored says why.
@@ -49,7 +51,7 @@ func Decode(body []byte, filter Filter) (Event, error) {
 	}
 	root := gjson.ParseBytes(body)
 	e := Event{
-		ID: root.Get("id").String(), Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
+		ID: idOf(root), Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
 		Account: text(root.Get("account"), maxID), Livemode: root.Get("livemode").Bool(),
 	}
 	if !usableID(e.ID) {
@@ -58,13 +60,12 @@ func Decode(body []byte, filter Filter) (Event, error) {
 	if e.Type == "" {
 		return Event{}, fmt.Errorf("%w: it has no type", ErrUndecodable)
 	}
-	var dated bool
-	e.Created, dated = created(root.Get("created"))
+	e.Created = created(root.Get("created"))
 	read, handled := readers[e.Type]
 	if e.Ignored = filter.reason(e, handled); e.Ignored != "" {
 		return e, nil
 	}
-	if !dated {
+	if e.Created.IsZero() {
 		return Event{}, fmt.Errorf("%w: created is missing or no time", ErrUndecodable)
 	}
 	object := root.Get("data.object")
@@ -86,7 +87,7 @@ func Decode(body []byte, filter Filter) (Event, error) {
 		}
 	}
 	e.Fact = &fact
-	if id := object.Get("metadata.registrationId").String(); usableID(id) {
+	if id := object.Get("metadata.registrationId").Str; usableID(id) {
 		e.Registration = id
 	}
 	return e, nil
@@ -104,33 +105,43 @@ func (f Filter) reason(e Event, handled bool) string {
 	return ""
 }
 
-// created reads Unix seconds, or RFC 3339 as v2 events have it.
-func created(r gjson.Result) (time.Time, bool) {
-	const latest = 1 << 36 // the year 4147: far enough, and storable
-	if r.Type == gjson.Number && r.Int() > 0 && r.Int() < latest {
-		return time.Unix(r.Int(), 0).UTC(), true
+// created reads Unix seconds, or RFC 3339 as v2 events have it; zero where it is no time that can be stored.
+func created(r gjson.Result) time.Time {
+	const latest = 1 << 36 // the year 4147
+	var t time.Time
+	switch r.Type {
+	case gjson.Number:
+		t = time.Unix(r.Int(), 0)
+	case gjson.String:
+		t, _ = time.Parse(time.RFC3339, r.Str)
 	}
-	t, err := time.Parse(time.RFC3339, r.String())
-	return t.UTC(), err == nil && t.Unix() > 0 && t.Unix() < latest
+	if t.Unix() <= 0 || t.Unix() >= latest {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 // usableID says whether s can be an id: not empty, not too long, and printable.
 func usableID(s string) bool {
-	return s != "" && len(s) <= maxID && strings.ToValidUTF8(s, "") == s &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	return s != "" && len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// idOf reads a reference that may be an id, an object that has one, or null.
+func idOf(r gjson.Result) string {
+	if r.IsObject() {
+		r = r.Get("id")
+	}
+	return r.Str
 }
 
 // text returns a string field as one bounded line of valid UTF-8.
 func text(r gjson.Result, limit int) string {
-	if r.Type != gjson.String {
-		return ""
-	}
 	s := strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if unicode.IsControl(c) {
 			return ' '
 		}
 		return c
-	}, strings.ToValidUTF8(r.String(), "�"))
+	}, strings.ToValidUTF8(r.Str, "�"))
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "")
 	}

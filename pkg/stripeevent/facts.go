@@ -45,7 +45,7 @@ func session(read func(gjson.Result, *registration.Fact) error) reader {
 		if mode := text(o.Get("mode"), maxID); mode != "" && mode != "payment" {
 			return registration.Fact{}, "session mode " + mode, nil
 		}
-		f := registration.Fact{Session: o.Get("id").String(), Intent: idOf(o.Get("payment_intent"))}
+		f := registration.Fact{Session: idOf(o), Intent: idOf(o.Get("payment_intent"))}
 		if f.Session == "" {
 			return f, "", errors.New("the session has no id")
 		}
@@ -83,12 +83,9 @@ func expired(_ gjson.Result, f *registration.Fact) error {
 
 func intent(read func(gjson.Result, *registration.Fact)) reader {
 	return func(o gjson.Result) (registration.Fact, string, error) {
-		f := registration.Fact{Intent: o.Get("id").String()}
+		f := registration.Fact{Intent: idOf(o), IntentCreated: created(o.Get("created"))}
 		if f.Intent == "" {
 			return f, "", errors.New("the payment intent has no id")
-		}
-		if made, ok := created(o.Get("created")); ok {
-			f.IntentCreated = made
 		}
 		read(o, &f)
 		return f, "", nil
@@ -105,8 +102,7 @@ func intentFailed(o gjson.Result, f *registration.Fact) {
 
 func requiresAction(o gjson.Result, f *registration.Fact) {
 	f.Kind = registration.ActionRequired
-	next := o.Get("next_action")
-	f.ActionURL = text(next.Get("redirect_to_url.url"), 2048)
+	f.ActionURL = text(o.Get("next_action.redirect_to_url.url"), 2048)
 }
 
 func canceled(o gjson.Result, f *registration.Fact) {
@@ -131,16 +127,11 @@ func dispute(kind registration.FactKind) reader {
 			Reason: text(o.Get("reason"), maxText),
 			Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3),
 			Outcome: text(o.Get("status"), maxID),
+			DueBy:   cmp.Or(created(o.Get("evidence_details.due_by")), created(o.Get("evidence_due_by"))),
 		}
-		f.Dispute = cmp.Or(o.Get("id").String(), f.Charge) // the oldest disputes had no id
+		f.Dispute = cmp.Or(idOf(o), f.Charge) // the oldest disputes had no id
 		if f.Charge == "" && f.Intent == "" {
 			return f, "", errors.New("the dispute names neither a charge nor an intent")
-		}
-		for _, path := range []string{"evidence_details.due_by", "evidence_due_by"} {
-			if due, ok := created(o.Get(path)); ok {
-				f.DueBy = due
-				break
-			}
 		}
 		return f, "", nil
 	}
@@ -148,7 +139,7 @@ func dispute(kind registration.FactKind) reader {
 
 func refunded(o gjson.Result) (registration.Fact, string, error) {
 	f := registration.Fact{
-		Kind: registration.ChargeRefunded, Charge: o.Get("id").String(), Intent: idOf(o.Get("payment_intent")),
+		Kind: registration.ChargeRefunded, Charge: idOf(o), Intent: idOf(o.Get("payment_intent")),
 		FullyRefunded: o.Get("refunded").Bool(), Amount: o.Get("amount_refunded").Int(), Currency: text(o.Get("currency"), 3),
 	}
 	if f.Charge == "" {
@@ -163,7 +154,7 @@ func refund(o gjson.Result) (registration.Fact, string, error) {
 		return registration.Fact{}, "refund is " + cmp.Or(status, "without status"), nil
 	}
 	f := registration.Fact{
-		Kind: registration.RefundFailed, Refund: o.Get("id").String(),
+		Kind: registration.RefundFailed, Refund: idOf(o),
 		Charge: idOf(o.Get("charge")), Intent: idOf(o.Get("payment_intent")),
 		Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), Reason: text(o.Get("failure_reason"), maxText),
 	}
@@ -171,15 +162,4 @@ func refund(o gjson.Result) (registration.Fact, string, error) {
 		return f, "", errors.New("the refund names no charge")
 	}
 	return f, "", nil
-}
-
-// idOf reads a reference that may be an id, an expanded object, or null.
-func idOf(r gjson.Result) string {
-	if r.IsObject() {
-		return r.Get("id").String()
-	}
-	if r.Type == gjson.String {
-		return r.String()
-	}
-	return ""
 }

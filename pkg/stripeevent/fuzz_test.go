@@ -1,0 +1,85 @@
+package stripeevent
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/educareschool/guichet/pkg/registration"
+)
+
+// FuzzDecode looks for bodies that make Decode panic, fail without saying that they are undecodable, or
+// return what PostgreSQL could not store.
+func FuzzDecode(f *testing.F) {
+	for kind := range readers {
+		f.Add([]byte(event(kind, paidSession)))
+		f.Add([]byte(event(kind, `{"id":"x_1","charge":{"id":"ch_1","payment_intent":"pi_1"},"payment_intent":{"id":"pi_1"},"status":"failed",`+
+			`"amount":1e99,"evidence_details":{"due_by":1791000000},"next_action":{"redirect_to_url":{"url":"https://x"}},`+
+			`"last_payment_error":{"message":"a\u0000b","code":"c","decline_code":"d"},"charges":{"data":[{"id":"ch_1"}]}}`)))
+	}
+	f.Add([]byte(`{"id":"evt_1","type":"v2.core.event","created":"2026-09-21T14:13:20.123Z"}`))
+	f.Add([]byte(`{"id":"evt_1","id":"evt_2","type":"ping","account":"acct_1"}`))
+	f.Add([]byte("{\"id\":\"evt_\xff\",\"type\":\"\\ud800\"}"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := Decode(body, Filter{Accounts: []string{"*"}})
+		if err != nil {
+			if !errors.Is(err, ErrUndecodable) || e != (Event{}) {
+				t.Fatalf("got %+v and %v", e, err)
+			}
+			return
+		}
+		if (e.Fact == nil) != (e.Ignored != "") {
+			t.Errorf("fact %v, ignored %q", e.Fact, e.Ignored)
+		}
+		ids := []string{e.ID, e.Type, e.APIVersion, e.Account, e.Registration}
+		if e.Fact != nil {
+			ids = append(ids, e.Fact.ID, e.Fact.Session, e.Fact.Intent, e.Fact.Charge, e.Fact.Dispute, e.Fact.Refund)
+		}
+		for _, id := range ids {
+			if len(id) > maxID || !storable(id) {
+				t.Errorf("%q is no id", id)
+			}
+		}
+		if e.ID == "" || e.Type == "" || !storable(e.Ignored) || !storableTime(e.Created) {
+			t.Errorf("got %+v", e)
+		}
+		if e.Fact != nil {
+			checkFact(t, *e.Fact)
+		}
+	})
+}
+
+func checkFact(t *testing.T, f registration.Fact) {
+	t.Helper()
+	for _, s := range []string{f.Currency, f.Reason, f.Message, f.Code, f.DeclineCode, f.ActionURL, f.Outcome} {
+		if !storable(s) {
+			t.Errorf("%q cannot be stored", s)
+		}
+	}
+	if f.Kind == "" || f.Created.IsZero() || f.Session+f.Intent+f.Charge == "" {
+		t.Errorf("the fact says too little: %+v", f)
+	}
+	if !storableTime(f.Created) || !storableTime(f.IntentCreated) || !storableTime(f.DueBy) {
+		t.Errorf("the fact's times cannot be stored: %+v", f)
+	}
+	detail, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := registration.Fact{
+		ID: f.ID, Kind: f.Kind, Source: f.Source, Created: f.Created, Session: f.Session, Intent: f.Intent, Charge: f.Charge,
+	}
+	if err := json.Unmarshal(detail, &again); err != nil || again != f {
+		t.Errorf("%s reads as %+v, %v; it was %+v", detail, again, err, f)
+	}
+}
+
+// storable says whether PostgreSQL takes a text.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func storableTime(at time.Time) bool {
+	return at.IsZero() || at.Year() >= 1970 && at.Year() < 9999 && at.Location() == time.UTC
+}
