@@ -2,43 +2,66 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"github.com/educareschool/guichet/pkg/registration"
 )
 
-// Rows that another transaction holds are left to the next sweep.
+// Rows that another transaction holds are left to the next sweep: one that the platform keeps locked would
+// hold up all others.
 const selectDueQuery = `
-SELECT r.id, coalesce(r.checkout_session_id, '') AS key
+SELECT r.id, coalesce(r.checkout_session_id, '') AS session, r.due_at
 FROM registrations r
 WHERE r.due_at IS NOT NULL
 ORDER BY r.due_at, r.id
-LIMIT $1`
+LIMIT $1
+FOR NO KEY UPDATE SKIP LOCKED`
+
+// dueRow is a due registration as it was seen.
+type dueRow struct {
+	ID      string    `db:"id"`
+	Session string    `db:"session"`
+	DueAt   time.Time `db:"due_at"`
+}
 
 // Sweep settles up to limit due registrations, with the facts that waited for them, and says how many there were.
+// After an error those of the registrations that PostgreSQL takes are settled nonetheless.
 func (s *Store) Sweep(ctx context.Context, limit int) (Result, int, error) {
-	due, err := pairs(ctx, s.statements.selectDue, limit)
-	if err != nil || len(due) == 0 {
-		return Result{}, 0, err
+	var due []dueRow
+	if err := s.statements.selectDue.SelectContext(ctx, &due, limit); err != nil {
+		return Result{}, 0, fmt.Errorf("select due registrations: %w", err)
 	}
-	known := newKeys()
-	ids := make([]string, 0, len(due))
-	for _, d := range due {
-		ids = append(ids, d.ID)
-		known.refs[d.ID] = d.ID
-		if d.Key != "" {
-			known.sessions[d.Key] = d.ID
-		}
+	if len(due) == 0 {
+		return Result{}, 0, nil
 	}
-	result, err := s.settleAndCatchUp(ctx, known, ids)
+	result, err := s.sweep(ctx, due)
 	return result, len(due), err
 }
 
-func (s *Store) settleAndCatchUp(ctx context.Context, known keys, due []string) (Result, error) {
+// sweep settles due rows, and where PostgreSQL refuses one of them the others.
+func (s *Store) sweep(ctx context.Context, due []dueRow) (Result, error) {
+	known := newKeys()
+	seen := make(map[string]time.Time, len(due))
+	for _, d := range due {
+		seen[d.ID] = d.DueAt
+		offer(known.refs, d.ID, d.ID)
+		offer(known.sessions, d.Session, d.ID)
+	}
+	result, err := s.settleAndCatchUp(ctx, known, seen)
+	if !IsDataError(err) || len(due) == 1 {
+		return result, err
+	}
+	result, err = s.sweep(ctx, due[:len(due)/2])
+	more, moreErr := s.sweep(ctx, due[len(due)/2:])
+	result.add(more)
+	return result, errors.Join(err, moreErr)
+}
+
+func (s *Store) settleAndCatchUp(ctx context.Context, known keys, due map[string]time.Time) (Result, error) {
 	var result Result
 	err := s.withTx(ctx, func(t *tx) error {
 		var err error
@@ -56,69 +79,71 @@ func (s *Store) settleAndCatchUp(ctx context.Context, known keys, due []string) 
 }
 
 // Facts that wait although their registration can be told: what two workers could leave that died between
-// their commits and their second look.
+// their commits and their second look. Those that cannot be told do not count towards the limit.
 const selectStraysQuery = `
-WITH waiting AS (
-    SELECT f.id, f.registration_ref, f.session_id, f.intent_id, f.charge_id
-    FROM stripe_events f
-    WHERE f.outcome = 'waiting' AND f.stored_at >= $1
-    ORDER BY f.stored_at
-    LIMIT $2
-), resolved AS (
-    SELECT w.id,
-           coalesce(
-               (SELECT r.id FROM registrations r WHERE r.id = w.registration_ref),
-               (SELECT min(r.id) FROM registrations r WHERE r.checkout_session_id = w.session_id),
-               (SELECT min(f.registration_id) FROM stripe_events f WHERE f.session_id = w.session_id AND f.registration_id IS NOT NULL),
-               (SELECT min(f.registration_id) FROM stripe_events f WHERE f.intent_id = w.intent_id AND f.registration_id IS NOT NULL),
-               (SELECT min(f.registration_id) FROM stripe_events f WHERE f.charge_id = w.charge_id AND f.registration_id IS NOT NULL)) AS key
-    FROM waiting w
-)
-SELECT id, key
-FROM resolved
-WHERE key IS NOT NULL`
+SELECT strays.id, strays.registration_id
+FROM (
+    SELECT k.id,` + registrationOf + ` AS registration_id
+    FROM (
+        SELECT f.id, f.registration_ref, f.session_id, f.intent_id, f.charge_id
+        FROM stripe_events f
+        WHERE f.outcome = 'waiting' AND f.stored_at >= $1
+    ) k (id, ref, session, intent, charge)
+    OFFSET 0
+) strays
+WHERE strays.registration_id IS NOT NULL
+LIMIT $2`
 
-// LinkStrays links waiting facts stored since a time, up to limit of them, whose registration can be told by now.
+// LinkStrays links up to limit facts, stored since a time, that wait although their registration can be told by now.
 func (s *Store) LinkStrays(ctx context.Context, since time.Time, limit int) (Result, error) {
-	strays, err := pairs(ctx, s.statements.selectStrays, since, limit)
-	if err != nil || len(strays) == 0 {
-		return Result{}, err
+	var strays []struct {
+		ID           string `db:"id"`
+		Registration string `db:"registration_id"`
+	}
+	if err := s.statements.selectStrays.SelectContext(ctx, &strays, since, limit); err != nil {
+		return Result{}, fmt.Errorf("select strays: %w", err)
+	}
+	if len(strays) == 0 {
+		return Result{}, nil
 	}
 	known := newKeys()
 	for _, stray := range strays {
-		known.ids[stray.ID] = stray.Key
+		known.ids[stray.ID] = stray.Registration
 	}
 	return s.settleAndCatchUp(ctx, known, nil)
 }
 
-// Seats that are free while somebody who paid has none: a row was locked when its place came free.
+// Places that are free while somebody who paid has none: their row was locked when the place came free.
 const markSeatableQuery = `
-UPDATE registrations r
-SET due_at = $1
+SELECT guichet_seat_waiting(array_agg(e.id))
 FROM (
-    SELECT w.id
-    FROM registrations w
-    JOIN events e ON e.id = w.event_id
-    WHERE w.status = 'PAID' AND w.seat_wished AND NOT w.seat_held AND (e.capacity IS NULL OR e.seats_held < e.capacity)
-    ORDER BY w.id
-    FOR NO KEY UPDATE OF w SKIP LOCKED
-) seatable
-WHERE r.id = seatable.id`
+    SELECT e.id
+    FROM events e
+    WHERE (e.capacity IS NULL OR e.seats_held < e.capacity)
+        AND e.id IN (SELECT r.event_id FROM registrations r WHERE r.status = 'PAID' AND r.seat_wished AND NOT r.seat_held)
+    ORDER BY e.id
+    FOR NO KEY UPDATE
+) e`
 
-// MarkSeatable makes due who paid, has no place, and could have one.
+// MarkSeatable gives free places to those who paid and have none.
 func (s *Store) MarkSeatable(ctx context.Context) error {
-	if _, err := s.statements.markSeatable.ExecContext(ctx, s.now()); err != nil {
-		return fmt.Errorf("mark who can be seated: %w", err)
+	err := s.withTx(ctx, func(t *tx) error {
+		_, err := t.on(ctx, t.statements.markSeatable).ExecContext(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("seat who waits for a place: %w", err)
 	}
 	return nil
 }
 
 const selectOverdueQuery = `
-SELECT r.id, '' AS key
+SELECT r.id
 FROM registrations r
 WHERE r.deadline <= $1 AND r.deadline IS NOT NULL AND r.id <> ALL ($3)
 ORDER BY r.deadline, r.id
-LIMIT $2`
+LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED`
 
 // Overdue is a registration whose deadline has passed, and the fact that the clock makes of it.
 type Overdue struct {
@@ -127,17 +152,17 @@ type Overdue struct {
 	Fact         registration.Fact
 }
 
-// Overdue returns up to limit registrations whose deadline has passed, those in except left out. It settles
-// nothing: the fact goes through Process as any other.
+// Overdue returns up to limit registrations whose deadline has passed, those in except and those that another
+// transaction holds left out. It settles nothing: the fact goes through Process as any other.
 func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Overdue, error) {
 	now := s.now()
-	found, err := pairs(ctx, s.statements.selectOverdue, now, limit, pq.Array(append([]string{}, except...)))
-	if err != nil || len(found) == 0 {
-		return nil, err
+	var ids []string
+	err := s.statements.selectOverdue.SelectContext(ctx, &ids, now, limit, pq.Array(append([]string{}, except...))) // NULL would be all
+	if err != nil {
+		return nil, fmt.Errorf("select overdue registrations: %w", err)
 	}
-	ids := make([]string, 0, len(found))
-	for _, f := range found {
-		ids = append(ids, f.ID)
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	pool := &tx{nil, s.statements, now}
 	rows, err := pool.registrations(ctx, ids, false)
@@ -155,20 +180,6 @@ func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Over
 			o.Fact = registration.Lapsed(r.Registration, state)
 		}
 		out = append(out, o)
-	}
-	return out, nil
-}
-
-// pair is an id with what belongs to it.
-type pair struct {
-	ID  string `db:"id"`
-	Key string `db:"key"`
-}
-
-func pairs(ctx context.Context, statement *sqlx.Stmt, args ...any) ([]pair, error) {
-	var out []pair
-	if err := statement.SelectContext(ctx, &out, args...); err != nil {
-		return nil, fmt.Errorf("select registrations: %w", err)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,19 +39,26 @@ func newFixture(t testing.TB) *fixture {
 	if _, _, err := store.Migrate(t.Context(), f.url); err != nil {
 		t.Fatal(err)
 	}
-	f.store = f.open()
-	db, err := sqlx.Open("postgres", f.url)
+	f.store = f.open(store.Options{})
+	f.db = connect(t, f.url)
+	return f
+}
+
+func connect(t testing.TB, url string) *sqlx.DB {
+	t.Helper()
+	db, err := sqlx.Open("postgres", url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	f.db = db
-	return f
+	return db
 }
 
-func (f *fixture) open() *store.Store {
+// open opens another store on the database, as another worker does.
+func (f *fixture) open(o store.Options) *store.Store {
 	f.t.Helper()
-	s, err := store.Open(f.t.Context(), f.url, store.Options{Policy: policy, Now: func() time.Time { return f.now }})
+	o.Policy, o.Now = policy, func() time.Time { return f.now }
+	s, err := store.Open(f.t.Context(), f.url, o)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -70,9 +78,12 @@ func (f *fixture) event(id string, capacity int) {
 	f.exec(`INSERT INTO events (id, title, capacity) VALUES ($1, $1, $2)`, id, capacity)
 }
 
-func (f *fixture) register(id, event string) {
+// register inserts registrations as the platform does; they are made at noon.
+func (f *fixture) register(event string, ids ...string) {
 	f.t.Helper()
-	f.exec(`INSERT INTO registrations (id, event_id, email) VALUES ($1, $2, $1 || '@example.com')`, id, event)
+	for _, id := range ids {
+		f.exec(`INSERT INTO registrations (id, event_id, email, created_at) VALUES ($1, $2, $1 || '@example.com', $3)`, id, event, noon)
+	}
 }
 
 func (f *fixture) process(events ...store.Received) store.Result {
@@ -93,6 +104,31 @@ func (f *fixture) sweep() store.Result {
 	return result
 }
 
+// clean does what cleanup does, and returns how many facts the clock made.
+func (f *fixture) clean() int {
+	f.t.Helper()
+	n, err := clean(f.store)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
+
+func clean(s *store.Store) (int, error) {
+	overdue, err := s.Overdue(context.Background(), 1000, nil)
+	if err != nil {
+		return 0, err
+	}
+	var facts []store.Received
+	for _, o := range overdue {
+		if o.Fact.ID != "" {
+			facts = append(facts, store.Own(o.Registration.ID, o.Fact))
+		}
+	}
+	result, err := s.Process(context.Background(), facts)
+	return len(result.Stored), err
+}
+
 // get reads one value as text; NULL is "".
 func (f *fixture) get(query string, args ...any) string {
 	f.t.Helper()
@@ -103,11 +139,31 @@ func (f *fixture) get(query string, args ...any) string {
 	return out.String
 }
 
+// list reads a column of text.
+func (f *fixture) list(query string, args ...any) []string {
+	f.t.Helper()
+	out := []string{}
+	if err := f.db.Select(&out, query, args...); err != nil {
+		f.t.Fatalf("%s: %v", query, err)
+	}
+	return out
+}
+
+func (f *fixture) want(want []string, query string, args ...any) {
+	f.t.Helper()
+	if got := f.list(query, args...); !slices.Equal(got, want) {
+		f.t.Errorf("%s\ngot  %q\nwant %q", query, got, want)
+	}
+}
+
 // wantState compares "STATUS seat|no-seat flags" of a registration.
 func (f *fixture) wantState(id, want string) {
 	f.t.Helper()
-	got := f.get(`SELECT status || CASE WHEN seat_held THEN ' seat' ELSE ' no-seat' END || ' ' || array_to_string(attention, ',') FROM registrations WHERE id = $1`, id)
-	if got != want {
+	const query = `
+SELECT status || CASE WHEN seat_held THEN ' seat' ELSE ' no-seat' END || ' ' || array_to_string(attention, ',')
+FROM registrations
+WHERE id = $1`
+	if got := f.get(query, id); got != want {
 		f.t.Errorf("registration %s is %q, want %q", id, got, want)
 	}
 }
@@ -117,111 +173,87 @@ func (f *fixture) wantRemaining(event string, want int) {
 	if got := f.get(`SELECT remaining FROM event_availability WHERE event_id = $1`, event); got != fmt.Sprint(want) {
 		f.t.Errorf("event %s has %s places left, want %d", event, got, want)
 	}
-	held := f.get(`SELECT count(*) FROM registrations WHERE event_id = $1 AND seat_held`, event)
-	if counted := f.get(`SELECT held FROM event_availability WHERE event_id = $1`, event); held != counted {
-		f.t.Errorf("event %s counts %s held places, its rows hold %s", event, counted, held)
+	f.wantExactCounts()
+}
+
+// wantExactCounts compares every event's count of places with the rows that hold one.
+func (f *fixture) wantExactCounts() {
+	f.t.Helper()
+	for _, wrong := range f.miscounts() {
+		f.t.Error(wrong)
 	}
 }
 
-// fact is an event about a registration; the id of the event is kind and number.
-func fact(n int, kind registration.FactKind, about string, adjust ...func(*registration.Fact)) store.Received {
+func (f *fixture) miscounts() []string {
+	f.t.Helper()
+	return f.list(`
+SELECT e.id || ' counts ' || e.seats_held || ', its rows hold ' || count(r.id) || ' of ' || coalesce(e.capacity::text, 'any number')
+FROM events e
+LEFT JOIN registrations r ON r.event_id = e.id AND r.seat_held
+GROUP BY e.id
+HAVING e.seats_held <> count(r.id) OR count(r.id) > e.capacity`)
+}
+
+// wantLinks compares "event registration" of the stored facts, or "event outcome" where there is none.
+func (f *fixture) wantLinks(want ...string) {
+	f.t.Helper()
+	f.want(want, `SELECT id || ' ' || coalesce(registration_id, outcome) FROM stripe_events ORDER BY id COLLATE "C"`)
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(30 * time.Second)
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// untilBlocked waits until some statement of the database waits for a lock.
+func (f *fixture) untilBlocked() {
+	f.t.Helper()
+	eventually(f.t, "a statement waits for a lock", func() bool {
+		return f.get(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) != "0"
+	})
+}
+
+// adjust changes a fact that is being made.
+type adjust func(*registration.Fact)
+
+// fact is an event about a registration; the id of the event is kind and number, its time noon and as many seconds.
+func fact(n int, kind registration.FactKind, about string, adjustments ...adjust) store.Received {
 	f := registration.Fact{
 		ID: fmt.Sprintf("evt_%s_%d", kind, n), Kind: kind, Source: registration.FromStripe, Created: noon.Add(time.Duration(n) * time.Second),
 	}
-	for _, a := range adjust {
+	for _, a := range adjustments {
 		a(&f)
 	}
-	return store.Received{Event: stripeevent.Event{ID: f.ID, Type: string(kind), Created: f.Created, Registration: about, Fact: &f}}
+	return store.Received{
+		Event: stripeevent.Event{ID: f.ID, Type: string(kind), Created: f.Created, Registration: about, Fact: &f}, Sequence: 1, ReceivedAt: noon,
+	}
 }
 
-func of(session, intent, charge string) func(*registration.Fact) {
+func of(session, intent, charge string) adjust {
 	return func(f *registration.Fact) { f.Session, f.Intent, f.Charge = session, intent, charge }
 }
 
+// paidFor is a payment of a registration in a session and an intent named after it.
 func paidFor(n int, about string) store.Received {
 	return fact(n, registration.Paid, about, of("cs_"+about, "pi_"+about, ""), func(f *registration.Fact) { f.Amount, f.Currency = 2500, "eur" })
 }
 
-func TestAPaymentConfirmsARegistrationOnce(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.event("e", 2)
-	f.register("reg-1", "e")
-	if got := f.process(paidFor(1, "reg-1")); len(got.Changes) != 1 || len(got.Links) != 1 {
-		t.Fatalf("got %+v", got)
-	}
-	f.wantState("reg-1", "PAID seat ")
-	f.wantRemaining("e", 1)
-	again := f.process(paidFor(1, "reg-1"), paidFor(1, "reg-1"))
-	if len(again.Stored)+len(again.Links)+len(again.Changes) != 0 {
-		t.Errorf("a redelivery did something: %+v", again)
-	}
-	if n := f.get(`SELECT count(*) FROM notifications`); n != "1" {
-		t.Errorf("%s mails, want 1", n)
-	}
-	if n := f.get(`SELECT count(*) FROM registration_history`); n != "1" {
-		t.Errorf("%s history rows, want 1", n)
-	}
+// canceledFor is the cancellation of the intent of paidFor; without a payment it removes the registration.
+func canceledFor(n int, about string) store.Received {
+	return fact(n, registration.IntentCanceled, about, of("", "pi_"+about, ""))
 }
 
-func TestAFactWaitsForItsRegistration(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.event("e", 2)
-	dispute := fact(2, registration.Disputed, "", of("", "", "ch_1"), func(f *registration.Fact) { f.Dispute = "dp_1" })
-	succeeded := fact(1, registration.IntentSucceeded, "", of("", "pi_reg-1", "ch_1"))
-	if got := f.process(dispute, succeeded, paidFor(0, "reg-1")); len(got.Waiting) != 3 {
-		t.Fatalf("waiting: %+v", got.Waiting)
-	}
-	f.register("reg-1", "e")
-	if got := f.sweep(); len(got.Links) != 3 {
-		t.Fatalf("linked: %+v", got.Links)
-	}
-	f.wantState("reg-1", "FAILED seat ")
-	if cause := f.get(`SELECT cause FROM registrations`); cause != "dispute" {
-		t.Errorf("cause %q", cause)
-	}
-}
-
-func TestAFullEventRefusesARegistration(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.event("e", 1)
-	f.register("reg-1", "e")
-	_, err := f.db.Exec(`INSERT INTO registrations (id, event_id, email) VALUES ('reg-2', 'e', 'x@example.com')`)
-	if err == nil || err.Error() != "pq: event e is full (23514)" && err.Error() != "pq: event e is full" {
-		t.Errorf("got %v", err)
-	}
-	f.wantRemaining("e", 0)
-	f.exec(`DELETE FROM registrations WHERE id = 'reg-1'`)
-	f.wantRemaining("e", 1)
-	f.register("reg-2", "e")
-	f.wantRemaining("e", 0)
-}
-
-func TestAFreedPlaceGoesToTheOldestPaymentWithoutOne(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.event("e", 3)
-	for i := range 3 {
-		f.register(fmt.Sprintf("reg-%d", i), "e")
-	}
-	canceled := func(n int, about string) store.Received {
-		return fact(n, registration.IntentCanceled, about, of("", "pi_"+about, ""))
-	}
-	f.process(canceled(0, "reg-0"), canceled(1, "reg-1"))
-	f.wantRemaining("e", 2)
-	f.register("reg-3", "e")
-	f.register("reg-4", "e")
-	f.process(paidFor(20, "reg-0"), paidFor(10, "reg-1"))
-	f.wantState("reg-0", "PAID no-seat paid_without_seat")
-	f.wantState("reg-1", "PAID no-seat paid_without_seat")
-	f.exec(`DELETE FROM registrations WHERE id = 'reg-3'`)
-	f.wantState("reg-1", "PAID seat ")
-	f.wantState("reg-0", "PAID no-seat paid_without_seat")
-	f.process(canceled(30, "reg-4"))
-	f.wantState("reg-0", "PAID seat ")
-	f.wantRemaining("e", 0)
-	f.sweep()
-	f.wantState("reg-0", "PAID seat ")
+// failedFor is a decline in the intent of paidFor.
+func failedFor(n int, about string) store.Received {
+	return fact(n, registration.PaymentFailed, about, of("", "pi_"+about, fmt.Sprintf("ch_%s_%d", about, n)))
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -56,19 +57,16 @@ func (t *tx) insert(ctx context.Context, events []Received, links map[string]str
 			return nil, err
 		}
 	}
-	rows, err := t.on(ctx, t.statements.insert).QueryContext(ctx, c.arrays(t.now)...)
+	err := t.each(ctx, t.statements.insert, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		stored[id] = true
+		return err
+	}, c.arrays(t.now)...)
 	if err != nil {
 		return nil, fmt.Errorf("insert facts: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("insert facts: %w", err)
-		}
-		stored[id] = true
-	}
-	return stored, rows.Err()
+	return stored, nil
 }
 
 // columns are rows of stripe_events turned by a quarter, as unnest wants them.
@@ -124,10 +122,10 @@ func (c *columns) arrays(now time.Time) []any {
 	}
 }
 
-// timeText is a time as PostgreSQL reads it in an array of text; empty for the zero time.
+// timeText is a time as PostgreSQL reads it in an array of text, cut to its microseconds; empty for the zero time.
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
 }

@@ -2,13 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"github.com/educareschool/guichet/pkg/registration"
@@ -28,14 +28,17 @@ func newKeys() keys {
 	}
 }
 
+// add offers what a linked fact names to the facts that wait for it. Where facts contradict each other the
+// least registration holds, as in the database.
 func (k keys) add(f registration.Fact, registrationID string) {
-	for _, into := range []struct {
-		m   map[string]string
-		key string
-	}{{k.sessions, f.Session}, {k.intents, f.Intent}, {k.charges, f.Charge}} {
-		if _, taken := into.m[into.key]; into.key != "" && !taken {
-			into.m[into.key] = registrationID
-		}
+	offer(k.sessions, f.Session, registrationID)
+	offer(k.intents, f.Intent, registrationID)
+	offer(k.charges, f.Charge, registrationID)
+}
+
+func offer(m map[string]string, key, registrationID string) {
+	if known, taken := m[key]; key != "" && (!taken || registrationID < known) {
+		m[key] = registrationID
 	}
 }
 
@@ -56,16 +59,19 @@ func (k keys) arrays() []any {
 	return out
 }
 
-// The registration of a fact: the one its metadata names; failing that the one whose session it is; failing
-// that the one of another fact with its session, intent or charge.
-const resolveQuery = `
-SELECT k.n,
+// registrationOf is the registration of a fact k: the one its metadata names; failing that the one whose
+// session it is; failing that the one of another fact with its session, intent or charge.
+const registrationOf = `
        coalesce(
            (SELECT r.id FROM registrations r WHERE r.id = k.ref),
            (SELECT min(r.id) FROM registrations r WHERE r.checkout_session_id = k.session),
-           (SELECT min(f.registration_id) FROM stripe_events f WHERE f.session_id = k.session AND f.registration_id IS NOT NULL),
-           (SELECT min(f.registration_id) FROM stripe_events f WHERE f.intent_id = k.intent AND f.registration_id IS NOT NULL),
-           (SELECT min(f.registration_id) FROM stripe_events f WHERE f.charge_id = k.charge AND f.registration_id IS NOT NULL))
+           (SELECT r.id FROM registrations r WHERE r.id = coalesce(
+               (SELECT min(f.registration_id) FROM stripe_events f WHERE f.session_id = k.session AND f.registration_id IS NOT NULL),
+               (SELECT min(f.registration_id) FROM stripe_events f WHERE f.intent_id = k.intent AND f.registration_id IS NOT NULL),
+               (SELECT min(f.registration_id) FROM stripe_events f WHERE f.charge_id = k.charge AND f.registration_id IS NOT NULL))))`
+
+const resolveQuery = `
+SELECT k.n,` + registrationOf + `
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (ref, session, intent, charge, n)`
 
 // resolve returns the registrations of the events that have one, by event id.
@@ -75,40 +81,33 @@ func (t *tx) resolve(ctx context.Context, events []Received) (map[string]string,
 		if e.Fact == nil {
 			continue
 		}
+		var f registration.Fact
+		if !e.own() { // else it is about the row that it names, or about none
+			f = *e.Fact
+		}
 		ids = append(ids, e.ID)
 		refs = append(refs, e.Registration)
-		sessions = append(sessions, e.Fact.Session)
-		intents = append(intents, e.Fact.Intent)
-		charges = append(charges, e.Fact.Charge)
+		sessions = append(sessions, f.Session)
+		intents = append(intents, f.Intent)
+		charges = append(charges, f.Charge)
 	}
 	links := map[string]string{}
 	if len(ids) == 0 {
 		return links, nil
 	}
-	rows, err := t.on(ctx, t.statements.resolve).QueryContext(ctx, pq.Array(refs), pq.Array(sessions), pq.Array(intents), pq.Array(charges))
+	err := t.each(ctx, t.statements.resolve, func(rows *sql.Rows) error {
+		var n int
+		var id *string
+		if err := rows.Scan(&n, &id); err != nil || id == nil {
+			return err
+		}
+		links[ids[n-1]] = *id
+		return nil
+	}, pq.Array(refs), pq.Array(sessions), pq.Array(intents), pq.Array(charges))
 	if err != nil {
 		return nil, fmt.Errorf("resolve registrations: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var n int
-		var id *string
-		if err := rows.Scan(&n, &id); err != nil {
-			return nil, fmt.Errorf("resolve registrations: %w", err)
-		}
-		if id != nil {
-			links[ids[n-1]] = *id
-		}
-	}
-	return links, rows.Err()
-}
-
-// on returns a statement bound to the transaction, or to the pool where there is none.
-func (t *tx) on(ctx context.Context, s *sqlx.Stmt) *sqlx.Stmt {
-	if t.Tx == nil {
-		return s
-	}
-	return t.StmtxContext(ctx, s)
+	return links, nil
 }
 
 // linkWithin links facts through other facts of the same batch, which the database does not hold yet.
@@ -141,55 +140,63 @@ func linkWithin(events []Received, links map[string]string) {
 	}
 }
 
+// Each key is looked up by itself, whatever the planner thinks: OFFSET 0 keeps it from reading all waiting
+// facts instead, which it prefers while they are few and goes on with when they are many.
 const foundQuery = `
-SELECT f.id, k.registration_id FROM unnest($1::text[], $2::text[]) k (key, registration_id)
-JOIN stripe_events f ON f.id = k.key AND f.outcome = 'waiting'
-UNION ALL
-SELECT f.id, k.registration_id FROM unnest($3::text[], $4::text[]) k (key, registration_id)
-JOIN stripe_events f ON f.registration_ref = k.key AND f.outcome = 'waiting'
-UNION ALL
-SELECT f.id, k.registration_id FROM unnest($5::text[], $6::text[]) k (key, registration_id)
-JOIN stripe_events f ON f.session_id = k.key AND f.outcome = 'waiting'
-UNION ALL
-SELECT f.id, k.registration_id FROM unnest($7::text[], $8::text[]) k (key, registration_id)
-JOIN stripe_events f ON f.intent_id = k.key AND f.outcome = 'waiting'
-UNION ALL
-SELECT f.id, k.registration_id FROM unnest($9::text[], $10::text[]) k (key, registration_id)
-JOIN stripe_events f ON f.charge_id = k.key AND f.outcome = 'waiting'`
+SELECT found.id, (SELECT r.id FROM registrations r WHERE r.id = found.registration_id)
+FROM (
+    SELECT f.id, k.registration_id
+    FROM unnest($1::text[], $2::text[]) k (key, registration_id)
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.id = k.key AND f.outcome = 'waiting' OFFSET 0) f
+    UNION ALL
+    SELECT f.id, k.registration_id
+    FROM unnest($3::text[], $4::text[]) k (key, registration_id)
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.registration_ref = k.key AND f.outcome = 'waiting' OFFSET 0) f
+    UNION ALL
+    SELECT f.id, k.registration_id
+    FROM unnest($5::text[], $6::text[]) k (key, registration_id)
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.session_id = k.key AND f.outcome = 'waiting' OFFSET 0) f
+    UNION ALL
+    SELECT f.id, k.registration_id
+    FROM unnest($7::text[], $8::text[]) k (key, registration_id)
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.intent_id = k.key AND f.outcome = 'waiting' OFFSET 0) f
+    UNION ALL
+    SELECT f.id, k.registration_id
+    FROM unnest($9::text[], $10::text[]) k (key, registration_id)
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.charge_id = k.key AND f.outcome = 'waiting' OFFSET 0) f
+) found`
 
-// found returns the waiting facts that the keys link, by id.
+// found returns the waiting facts that the keys link, by id. It leaves out registrations that are not there any more.
 func (t *tx) found(ctx context.Context, known keys) (map[string]string, error) {
 	links := map[string]string{}
 	if known.empty() {
 		return links, nil
 	}
-	rows, err := t.on(ctx, t.statements.found).QueryContext(ctx, known.arrays()...)
+	err := t.each(ctx, t.statements.found, func(rows *sql.Rows) error {
+		var fact string
+		var id *string
+		if err := rows.Scan(&fact, &id); err != nil || id == nil {
+			return err
+		}
+		if _, taken := links[fact]; !taken { // the arms come strongest first
+			links[fact] = *id
+		}
+		return nil
+	}, known.arrays()...)
 	if err != nil {
 		return nil, fmt.Errorf("find waiting facts: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var fact, id string
-		if err := rows.Scan(&fact, &id); err != nil {
-			return nil, fmt.Errorf("find waiting facts: %w", err)
-		}
-		if _, taken := links[fact]; !taken { // the arms come strongest first
-			links[fact] = id
-		}
-	}
-	return links, rows.Err()
+	return links, nil
 }
 
 const adoptQuery = `
 WITH found AS (
     SELECT f.id, k.registration_id
-    FROM unnest($1::text[], $2::text[]) k (id, registration_id)
-    JOIN stripe_events f ON f.id = k.id AND f.outcome = 'waiting'
-    ORDER BY f.id
-    FOR UPDATE OF f
+    FROM (SELECT u.id, u.registration_id FROM unnest($1::text[], $2::text[]) u (id, registration_id) ORDER BY u.id) k
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.id = k.id AND f.outcome = 'waiting' FOR UPDATE) f
 )
 UPDATE stripe_events f
-SET registration_id = found.registration_id, outcome = 'settled', reason = NULL
+SET registration_id = found.registration_id, outcome = 'settled'
 FROM found
 WHERE f.id = found.id
 RETURNING f.id, f.type, f.registration_id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail`
@@ -219,25 +226,23 @@ func (t *tx) adoptFound(ctx context.Context, found map[string]string) ([]Link, e
 	for fact, id := range found {
 		facts, ids = append(facts, fact), append(ids, id)
 	}
-	rows, err := t.on(ctx, t.statements.adopt).QueryContext(ctx, pq.Array(facts), pq.Array(ids))
+	var out []Link
+	err := t.each(ctx, t.statements.adopt, func(rows *sql.Rows) error {
+		var link Link
+		var row factRow
+		err := rows.Scan(&row.id, &link.EventType, &link.RegistrationID, &row.kind, &row.source, &row.created,
+			&row.session, &row.intent, &row.charge, &row.detail)
+		if err != nil {
+			return err
+		}
+		link.Fact, err = row.fact()
+		out = append(out, link)
+		return err
+	}, pq.Array(facts), pq.Array(ids))
 	if err != nil {
 		return nil, fmt.Errorf("adopt waiting facts: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	var out []Link
-	for rows.Next() {
-		var link Link
-		var row factRow
-		if err := rows.Scan(&row.id, &link.EventType, &link.RegistrationID, &row.kind, &row.source, &row.created,
-			&row.session, &row.intent, &row.charge, &row.detail); err != nil {
-			return nil, fmt.Errorf("adopt waiting facts: %w", err)
-		}
-		if link.Fact, err = row.fact(); err != nil {
-			return nil, err
-		}
-		out = append(out, link)
-	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // factRow is a fact as its row holds it.
@@ -265,19 +270,6 @@ func deref(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-const unlinkQuery = `
-UPDATE stripe_events
-SET registration_id = NULL, outcome = 'waiting'
-WHERE registration_id = ANY ($1)`
-
-// unlink lets the facts of registrations that were deleted meanwhile wait again.
-func (t *tx) unlink(ctx context.Context, ids []string) error {
-	if _, err := t.on(ctx, t.statements.unlink).ExecContext(ctx, pq.Array(ids)); err != nil {
-		return fmt.Errorf("unlink facts of deleted registrations: %w", err)
-	}
-	return nil
 }
 
 func unique(ids []string) []string {

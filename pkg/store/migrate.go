@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -60,7 +61,7 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // try each second, for five minutes
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +80,14 @@ func createSchema(ctx context.Context, db *sqlx.DB) error {
 	if !missing {
 		return nil
 	}
-	if len(name) > 1 && name[0] == '"' {
-		name = name[1 : len(name)-1]
+	if name = strings.TrimSpace(name); len(name) > 1 && name[0] == '"' {
+		name = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+	} else {
+		name = strings.ToLower(name) // as PostgreSQL reads it
 	}
-	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name)); err != nil {
+	// The lock keeps two from making it at once, which IF NOT EXISTS alone does not survive.
+	_, err := db.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtext('guichet')); CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name))
+	if err != nil {
 		return fmt.Errorf("create schema %q: %w", name, err)
 	}
 	return nil

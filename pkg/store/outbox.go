@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/educareschool/guichet/pkg/registration"
@@ -84,62 +86,68 @@ LEFT JOIN stripe_events f ON f.id = $2
 WHERE r.id = $1`
 
 // ClaimMails claims up to limit mails whose turn has come, for as long as lease. For each it settles the
-// registration anew, to see whether the mail is still wanted.
+// registration anew, to see whether the mail is still wanted; one that is not is dropped at once, in the
+// transaction that saw it, so that settling, which waits for that, can want it again.
 func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) ([]Notification, error) {
-	now := s.now()
-	claimed, err := s.claim(ctx, now, limit, lease)
+	var claimed []Notification
+	err := s.withTx(ctx, func(t *tx) error {
+		var err error
+		if claimed, err = t.claim(ctx, limit, lease); err != nil {
+			return err
+		}
+		for i := range claimed {
+			n := &claimed[i]
+			if err := t.describe(ctx, n, s.policy); err != nil {
+				return fmt.Errorf("mail %d: %w", n.ID, err)
+			}
+			if n.Wanted == nil {
+				if err := t.finishMail(ctx, n.ID, MailDropped, "", nil); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	for i := range claimed {
-		if err := s.describe(ctx, &claimed[i]); err != nil {
-			return nil, fmt.Errorf("mail %d: %w", claimed[i].ID, err)
-		}
 	}
 	return claimed, nil
 }
 
-func (s *Store) claim(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]Notification, error) {
-	rows, err := s.statements.claimMails.QueryContext(ctx, now, limit, now.Add(lease))
+func (t *tx) claim(ctx context.Context, limit int, lease time.Duration) ([]Notification, error) {
+	var out []Notification
+	err := t.each(ctx, t.statements.claimMails, func(rows *sql.Rows) error {
+		var n Notification
+		err := rows.Scan(&n.ID, &n.Kind, &n.Slot, &n.CreatedAt, &n.Attempts, &n.RegistrationID)
+		out = append(out, n)
+		return err
+	}, t.now, limit, t.now.Add(lease))
 	if err != nil {
 		return nil, fmt.Errorf("claim mails: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	var out []Notification
-	for rows.Next() {
-		var n Notification
-		if err := rows.Scan(&n.ID, &n.Kind, &n.Slot, &n.CreatedAt, &n.Attempts, &n.RegistrationID); err != nil {
-			return nil, fmt.Errorf("claim mails: %w", err)
-		}
-		out = append(out, n)
-	}
-	return out, rows.Err()
+	return out, nil
 }
 
 // describe fills in what the mail is about.
-func (s *Store) describe(ctx context.Context, n *Notification) error {
-	pool := &tx{nil, s.statements, s.now()}
-	rows, err := pool.registrations(ctx, []string{n.RegistrationID}, false)
+func (t *tx) describe(ctx context.Context, n *Notification, p registration.Policy) error {
+	rows, err := t.registrations(ctx, []string{n.RegistrationID}, false)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
 	r := rows[0]
-	if err := pool.loadFacts(ctx, rows); err != nil {
+	if err := t.loadFacts(ctx, rows); err != nil {
 		return err
 	}
-	r.state = registration.Settle(r.Registration, r.facts, s.policy)
+	r.state = registration.Settle(r.Registration, r.facts, p)
 	r.willHold = r.seatHeld
 	r.raise()
-	for i := range r.mails {
-		if r.mails[i].Slot == n.Slot {
-			n.Wanted = &r.mails[i]
-		}
-	}
-	if n.Wanted == nil {
+	i := slices.IndexFunc(r.mails, func(m registration.Mail) bool { return m.Slot == n.Slot || slices.Contains(m.Same, n.Slot) })
+	if i < 0 {
 		return nil
 	}
+	n.Wanted = &r.mails[i]
 	var startsAt, deadline *time.Time
-	err = s.db.QueryRowContext(ctx, recipientQuery, n.RegistrationID, n.Wanted.Fact.ID).Scan(&n.Email, &n.Name, &n.Locale,
+	err = t.on(ctx, t.statements.recipient).QueryRowContext(ctx, n.RegistrationID, n.Wanted.Fact.ID).Scan(&n.Email, &n.Name, &n.Locale,
 		&n.EventTitle, &startsAt, &n.Status, &n.SeatHeld, &n.AmountDue, &n.Currency, &deadline, &n.Livemode, &n.Account)
 	if err != nil {
 		return fmt.Errorf("load recipient: %w", err)
@@ -148,6 +156,7 @@ func (s *Store) describe(ctx context.Context, n *Notification) error {
 	return nil
 }
 
+// What is not claimed any longer has been finished by another claimant, or is wanted anew.
 const finishMailQuery = `
 UPDATE notifications
 SET status = $2,
@@ -155,10 +164,10 @@ SET status = $2,
     send_after = coalesce($4, send_after),
     sent_at = CASE WHEN $2 = 'sent' THEN $5::timestamptz END,
     leased_until = NULL
-WHERE id = $1`
+WHERE id = $1 AND leased_until IS NOT NULL`
 
-// FinishMail records what became of a claimed mail. A pending one is tried again at the time given; reason
-// holds no address and no secret.
+// FinishMail records what became of a claimed mail; the first claimant's word holds. A pending one is tried
+// again at the time given; reason holds no address and no secret.
 func (s *Store) FinishMail(ctx context.Context, id int64, status MailStatus, reason string, again time.Time) error {
 	if status == MailPending && again.IsZero() {
 		return errors.New("a mail that stays pending needs a time for its next try")
@@ -167,7 +176,11 @@ func (s *Store) FinishMail(ctx context.Context, id int64, status MailStatus, rea
 	if !again.IsZero() {
 		next = &again
 	}
-	if _, err := s.statements.finishMail.ExecContext(ctx, id, string(status), reason, next, s.now()); err != nil {
+	return s.withTx(ctx, func(t *tx) error { return t.finishMail(ctx, id, status, reason, next) })
+}
+
+func (t *tx) finishMail(ctx context.Context, id int64, status MailStatus, reason string, next *time.Time) error {
+	if _, err := t.on(ctx, t.statements.finishMail).ExecContext(ctx, id, string(status), reason, next, t.now); err != nil {
 		return fmt.Errorf("finish mail %d: %w", id, err)
 	}
 	return nil

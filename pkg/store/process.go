@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/educareschool/guichet/pkg/registration"
@@ -20,6 +21,11 @@ func Own(registrationID string, f registration.Fact) Received {
 	return Received{Event: stripeevent.Event{
 		ID: f.ID, Type: "guichet." + string(f.Kind), Created: f.Created, Registration: registrationID, Fact: &f,
 	}}
+}
+
+// own says whether Guichet made the event itself.
+func (e Received) own() bool {
+	return e.Fact != nil && (e.Fact.Source == registration.FromClock || e.Fact.Source == registration.FromLookup)
 }
 
 // Link is a fact that has found its registration.
@@ -47,9 +53,10 @@ func (r *Result) add(other Result) {
 }
 
 // Process stores a batch of events and settles the registrations they concern, in one transaction. Events
-// that are stored already change nothing. It returns after the commit; an error means that nothing of
-// the batch was stored, or that this is not known: the same batch can be given again.
+// that are stored already change nothing. It returns after the commit. After an error it may or may not be
+// stored, and is to be given again: what of it was left unlinked is then linked.
 func (s *Store) Process(ctx context.Context, events []Received) (Result, error) {
+	events = distinct(events)
 	var result Result
 	var known keys
 	err := s.withTx(ctx, func(t *tx) error {
@@ -63,11 +70,26 @@ func (s *Store) Process(ctx context.Context, events []Received) (Result, error) 
 	return result, s.catchUp(ctx, &result, known)
 }
 
+// distinct leaves out events that come again in a batch.
+func distinct(events []Received) []Received {
+	seen := make(map[string]bool, len(events))
+	out := make([]Received, 0, len(events))
+	for _, e := range events {
+		if !seen[e.ID] {
+			seen[e.ID] = true
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, keys, error) {
 	links, err := t.resolve(ctx, events)
 	if err != nil {
 		return Result{}, keys{}, err
 	}
+	// Guichet's own facts are about a row as it was: they do not wait for another of its id.
+	events = slices.DeleteFunc(slices.Clone(events), func(e Received) bool { return e.own() && links[e.ID] == "" })
 	linkWithin(events, links)
 	stored, err := t.insert(ctx, events, links)
 	if err != nil {
@@ -100,9 +122,10 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 	}
 	for _, link := range adopted {
 		touched = append(touched, link.RegistrationID)
+		known.add(link.Fact, link.RegistrationID)
 	}
 	result.Links = append(result.Links, adopted...)
-	result.Changes, err = s.settle(ctx, t, touched)
+	result.Changes, err = s.settle(ctx, t, touched, nil)
 	return result, known, err
 }
 
@@ -137,15 +160,15 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 }
 
 // settleLinked adopts the facts that wait for the keys and settles their registrations, and the due ones.
-func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due []string) (Result, error) {
+func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due map[string]time.Time) (Result, error) {
 	links, err := t.adopt(ctx, known)
 	if err != nil {
 		return Result{}, err
 	}
-	touched := due
+	var touched []string
 	for _, link := range links {
 		touched = append(touched, link.RegistrationID)
 	}
-	changes, err := s.settle(ctx, t, touched)
+	changes, err := s.settle(ctx, t, touched, due)
 	return Result{Links: links, Changes: changes}, err
 }

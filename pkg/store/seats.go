@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -80,25 +81,22 @@ func (r *row) withoutSeat() registration.Attention {
 const unlimited = int64(1) << 40
 
 func (t *tx) lockEvents(ctx context.Context, ids []string) (map[string]int64, error) {
-	rows, err := t.on(ctx, t.statements.lockEvents).QueryContext(ctx, pq.Array(ids))
-	if err != nil {
-		return nil, fmt.Errorf("lock events: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
 	free := map[string]int64{}
-	for rows.Next() {
+	err := t.each(ctx, t.statements.lockEvents, func(rows *sql.Rows) error {
 		var id string
 		var capacity *int64
 		var held int64
-		if err := rows.Scan(&id, &capacity, &held); err != nil {
-			return nil, fmt.Errorf("lock events: %w", err)
-		}
+		err := rows.Scan(&id, &capacity, &held)
 		free[id] = unlimited
 		if capacity != nil {
 			free[id] = *capacity - held
 		}
+		return err
+	}, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("lock events: %w", err)
 	}
-	return free, rows.Err()
+	return free, nil
 }
 
 // grant gives the free places, those that the batch itself releases among them, to the rows that wish for one:
@@ -116,20 +114,14 @@ func (t *tx) grant(ctx context.Context, rows []*row, free map[string]int64) erro
 			free[r.eventID]++
 		}
 	}
-	waiting, err := t.on(ctx, t.statements.countWaiting).QueryContext(ctx, pq.Array(unique(events)), pq.Array(ids))
-	if err != nil {
-		return fmt.Errorf("count those who wait for a place: %w", err)
-	}
-	defer func() { _ = waiting.Close() }()
-	for waiting.Next() {
+	err := t.each(ctx, t.statements.countWaiting, func(rows *sql.Rows) error {
 		var id string
 		var n int64
-		if err := waiting.Scan(&id, &n); err != nil {
-			return fmt.Errorf("count those who wait for a place: %w", err)
-		}
+		err := rows.Scan(&id, &n)
 		free[id] -= n
-	}
-	if err := waiting.Err(); err != nil {
+		return err
+	}, pq.Array(unique(events)), pq.Array(ids))
+	if err != nil {
 		return fmt.Errorf("count those who wait for a place: %w", err)
 	}
 	slices.SortStableFunc(wishing, func(a, b *row) int {

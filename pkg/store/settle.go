@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,7 +29,9 @@ type row struct {
 	seatWished, seatHeld bool
 	attention            []string
 	deadline, paidAt     time.Time
-	removed, due         bool
+	removed              bool
+	dueAt                time.Time
+	clear                bool // it is due no longer
 	facts                []registration.Fact
 	state                registration.State
 	willHold             bool
@@ -53,7 +57,7 @@ const registrationColumns = `
        r.deadline,
        r.paid_at,
        r.removed_at IS NOT NULL,
-       r.due_at IS NOT NULL`
+       r.due_at`
 
 const loadRegistrationsQuery = `
 SELECT` + registrationColumns + `
@@ -64,20 +68,26 @@ ORDER BY r.id`
 const lockRegistrationsQuery = loadRegistrationsQuery + `
 FOR NO KEY UPDATE`
 
-// settle makes the registrations what their facts say. It locks them, so that no two transactions settle one at once.
-func (s *Store) settle(ctx context.Context, t *tx, ids []string) ([]Change, error) {
+// settle makes the registrations to which facts were linked, and the due ones, what their facts say. It locks
+// them, so that no two transactions settle one at once. Due ones that changed since they were seen due stay due:
+// facts may wait for what they are now.
+func (s *Store) settle(ctx context.Context, t *tx, linked []string, due map[string]time.Time) ([]Change, error) {
+	ids := unique(slices.AppendSeq(slices.Clone(linked), maps.Keys(due)))
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	ids = unique(ids)
 	rows, err := t.registrations(ctx, ids, true)
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) < len(ids) {
-		if err := t.unlink(ctx, missing(ids, rows)); err != nil {
-			return nil, err
-		}
+	there := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		there[r.ID] = true
+		seen, swept := due[r.ID]
+		r.clear = swept && r.dueAt.Equal(seen)
+	}
+	if slices.ContainsFunc(linked, func(id string) bool { return !there[id] }) {
+		return nil, errVanished
 	}
 	if err := t.loadFacts(ctx, rows); err != nil {
 		return nil, err
@@ -97,33 +107,23 @@ func (t *tx) registrations(ctx context.Context, ids []string, locked bool) ([]*r
 	if locked {
 		statement = t.statements.lockRegistrations
 	}
-	rows, err := t.on(ctx, statement).QueryContext(ctx, pq.Array(ids))
+	var out []*row
+	err := t.each(ctx, statement, func(rows *sql.Rows) error {
+		r := &row{}
+		var currency, session *string
+		var setAt, createdAt, expiresAt, deadline, paidAt, dueAt *time.Time
+		err := rows.Scan(&r.ID, &r.eventID, &r.CreatedAt, &r.AmountDue, &currency, &session, &setAt, &createdAt, &expiresAt,
+			&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &dueAt)
+		r.Currency, r.Session = deref(currency), deref(session)
+		r.SessionSetAt, r.SessionCreatedAt, r.SessionExpiresAt = orZero(setAt), orZero(createdAt), orZero(expiresAt)
+		r.deadline, r.paidAt, r.dueAt = orZero(deadline), orZero(paidAt), orZero(dueAt)
+		out = append(out, r)
+		return err
+	}, pq.Array(ids))
 	if err != nil {
 		return nil, fmt.Errorf("load registrations: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	var out []*row
-	for rows.Next() {
-		r := &row{}
-		var currency, session *string
-		var setAt, createdAt, expiresAt, deadline, paidAt *time.Time
-		err := rows.Scan(&r.ID, &r.eventID, &r.CreatedAt, &r.AmountDue, &currency, &session, &setAt, &createdAt, &expiresAt,
-			&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &r.due)
-		if err != nil {
-			return nil, fmt.Errorf("load registrations: %w", err)
-		}
-		r.Currency, r.Session = deref(currency), deref(session)
-		r.SessionSetAt, r.SessionCreatedAt, r.SessionExpiresAt = orZero(setAt), orZero(createdAt), orZero(expiresAt)
-		r.deadline, r.paidAt = orZero(deadline), orZero(paidAt)
-		out = append(out, r)
-	}
-	return out, rows.Err()
-}
-
-func missing(ids []string, rows []*row) []string {
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return slices.ContainsFunc(rows, func(r *row) bool { return r.ID == id })
-	})
+	return out, nil
 }
 
 const loadFactsQuery = `
@@ -139,24 +139,20 @@ func (t *tx) loadFacts(ctx context.Context, of []*row) error {
 		byID[r.ID] = r
 		ids = append(ids, r.ID)
 	}
-	rows, err := t.on(ctx, t.statements.loadFacts).QueryContext(ctx, pq.Array(ids))
-	if err != nil {
-		return fmt.Errorf("load facts: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+	err := t.each(ctx, t.statements.loadFacts, func(rows *sql.Rows) error {
 		var id string
 		var f factRow
 		if err := rows.Scan(&id, &f.id, &f.kind, &f.source, &f.created, &f.session, &f.intent, &f.charge, &f.detail); err != nil {
-			return fmt.Errorf("load facts: %w", err)
-		}
-		fact, err := f.fact()
-		if err != nil {
 			return err
 		}
+		fact, err := f.fact()
 		byID[id].facts = append(byID[id].facts, fact)
+		return err
+	}, pq.Array(ids))
+	if err != nil {
+		return fmt.Errorf("load facts: %w", err)
 	}
-	return rows.Err()
+	return nil
 }
 
 func orZero(t *time.Time) time.Time {

@@ -11,11 +11,12 @@ import (
 // statements are prepared once and then on each connection at its first use: unprepared, a batch takes
 // twice the round trips and is planned anew each time.
 type statements struct {
-	resolve, insert, found, adopt, unlink     *sqlx.Stmt
+	resolve, insert, found, adopt             *sqlx.Stmt
 	lockRegistrations, loadFacts              *sqlx.Stmt
 	lockEvents, countWaiting, write, clearDue *sqlx.Stmt
 	selectDue, selectStrays, selectOverdue    *sqlx.Stmt
-	markSeatable, claimMails, finishMail      *sqlx.Stmt
+	markSeatable                              *sqlx.Stmt
+	claimMails, recipient, finishMail         *sqlx.Stmt
 	loadRegistrations                         *sqlx.Stmt
 }
 
@@ -30,7 +31,6 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		{&s.insert, insertQuery},
 		{&s.found, foundQuery},
 		{&s.adopt, adoptQuery},
-		{&s.unlink, unlinkQuery},
 		{&s.lockRegistrations, lockRegistrationsQuery},
 		{&s.loadRegistrations, loadRegistrationsQuery},
 		{&s.loadFacts, loadFactsQuery},
@@ -43,6 +43,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		{&s.selectOverdue, selectOverdueQuery},
 		{&s.markSeatable, markSeatableQuery},
 		{&s.claimMails, claimMailsQuery},
+		{&s.recipient, recipientQuery},
 		{&s.finishMail, finishMailQuery},
 	} {
 		stmt, err := db.PreparexContext(ctx, p.query)

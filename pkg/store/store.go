@@ -24,7 +24,7 @@ type Options struct {
 	ActionRequiredDelay time.Duration
 	// Now is the clock; nil means the real one.
 	Now func() time.Time
-	// MaxConnections bounds the pool; 0 means 8.
+	// MaxConnections bounds the pool, those that hold a lock apart; 0 means 8.
 	MaxConnections int
 }
 
@@ -60,6 +60,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 	if connections == 0 {
 		connections = 8
 	}
+	connections += lockConnections
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	if err := checkSchema(ctx, db); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -22,11 +23,37 @@ const (
 // maxConflicts bounds how often a transaction that lost to another is tried again.
 const maxConflicts = 50
 
-// tx is a transaction with the time at which it works.
+// errVanished is that a registration was deleted after facts had been linked to it.
+var errVanished = errors.New("a registration was deleted meanwhile")
+
+// tx is a transaction with the time at which it works; without a Tx its statements run on the pool.
 type tx struct {
 	*sqlx.Tx
 	statements statements
 	now        time.Time
+}
+
+// on returns a statement bound to the transaction, or to the pool where there is none.
+func (t *tx) on(ctx context.Context, s *sqlx.Stmt) *sqlx.Stmt {
+	if t.Tx == nil {
+		return s
+	}
+	return t.StmtxContext(ctx, s)
+}
+
+// each calls scan with every row of a query, and closes it.
+func (t *tx) each(ctx context.Context, s *sqlx.Stmt, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := t.on(ctx, s).QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // withTx runs work in one transaction, again where it lost to a concurrent one. Work may run several times,
@@ -62,6 +89,9 @@ func (s *Store) once(ctx context.Context, work func(*tx) error) error {
 }
 
 func isConflict(err error) bool {
+	if errors.Is(err, errVanished) {
+		return true
+	}
 	switch code(err) {
 	case serializationFailure, deadlockDetected, lockNotAvailable:
 		return true

@@ -28,9 +28,10 @@ WITH history AS (
     WHERE m.same = '' OR NOT EXISTS (
         SELECT
         FROM notifications n
-        WHERE coalesce(n.registration_id, '') = m.id AND n.slot = ANY (string_to_array(m.same, E'\n')))
+        WHERE coalesce(n.registration_id, '') = m.id AND n.slot = ANY (string_to_array(m.same, E'\n')) AND n.status <> 'dropped')
     ON CONFLICT (coalesce(registration_id, ''), slot) DO UPDATE
-    SET status = 'pending', kind = excluded.kind, fact_id = excluded.fact_id
+    SET status = 'pending', kind = excluded.kind, fact_id = excluded.fact_id, created_at = excluded.created_at,
+        send_after = excluded.send_after, attempts = 0, last_error = NULL
     WHERE notifications.status = 'dropped' OR notifications.status = 'pending' AND notifications.kind <> excluded.kind
 )
 UPDATE registrations r
@@ -42,9 +43,10 @@ SET status = c.status,
     deadline = nullif(c.deadline, '')::timestamptz,
     paid_at = nullif(c.paid_at, '')::timestamptz,
     removed_at = CASE WHEN c.removed THEN coalesce(r.removed_at, $1::timestamptz) END,
-    due_at = NULL
-FROM unnest($14::text[], $15::text[], $16::text[], $17::boolean[], $18::boolean[], $19::text[], $20::text[], $21::text[], $22::boolean[])
-    AS c (id, status, cause, wished, held, attention, deadline, paid_at, removed)
+    due_at = CASE WHEN NOT c.clear THEN r.due_at END
+FROM unnest($14::text[], $15::text[], $16::text[], $17::boolean[], $18::boolean[], $19::text[], $20::text[], $21::text[], $22::boolean[],
+            $23::boolean[])
+    AS c (id, status, cause, wished, held, attention, deadline, paid_at, removed, clear)
 WHERE r.id = c.id`
 
 // Rows that are as their facts say and were due are due no longer.
@@ -67,7 +69,7 @@ func (t *tx) write(ctx context.Context, rows []*row, actionDelay time.Duration) 
 				w.addHistory(r)
 				changes = append(changes, Change{r.ID, r.status, r.state.Status, r.willHold})
 			}
-		case r.due:
+		case r.clear:
 			due = append(due, r.ID)
 		}
 	}
@@ -87,8 +89,9 @@ func (t *tx) write(ctx context.Context, rows []*row, actionDelay time.Duration) 
 // changed says whether anything stored differs from what it is to be.
 func (r *row) changed() bool {
 	s := r.state
-	return r.moved() || r.seatWished != s.SeatWish || r.removed != s.Removed || !r.deadline.Equal(s.Deadline) ||
-		!r.paidAt.Equal(s.PaidAt) || !slices.Equal(r.attention, r.willRaise)
+	return r.moved() || r.seatWished != s.SeatWish || r.removed != s.Removed ||
+		timeText(r.deadline) != timeText(s.Deadline) || timeText(r.paidAt) != timeText(s.PaidAt) ||
+		!slices.Equal(r.attention, r.willRaise)
 }
 
 // moved says whether there is something for the history.
@@ -103,7 +106,7 @@ type writing struct {
 	mailIDs, mailFacts, mailKinds, mailSlots, mailSames []string
 	mailDelays                                          []float64
 	ids, statuses, causes, attentions, deadlines, paid  []string
-	wished, held, removed                               []bool
+	wished, held, removed, clear                        []bool
 }
 
 func (w *writing) addHistory(r *row) {
@@ -116,12 +119,7 @@ func (w *writing) addHistory(r *row) {
 }
 
 func (w *writing) addMails(r *row, actionDelay time.Duration) {
-	seen := map[string]bool{} // ON CONFLICT refuses one slot twice in a statement
 	for _, m := range r.mails {
-		if seen[m.Slot] {
-			continue
-		}
-		seen[m.Slot] = true
 		var delay float64
 		if m.Kind == registration.MailActionRequired {
 			delay = actionDelay.Seconds()
@@ -145,6 +143,7 @@ func (w *writing) addState(r *row) {
 	w.deadlines = append(w.deadlines, timeText(r.state.Deadline))
 	w.paid = append(w.paid, timeText(r.state.PaidAt))
 	w.removed = append(w.removed, r.state.Removed)
+	w.clear = append(w.clear, r.clear)
 }
 
 func (w *writing) arrays(now time.Time) []any {
@@ -153,6 +152,6 @@ func (w *writing) arrays(now time.Time) []any {
 		pq.Array(w.historyIDs), pq.Array(w.from), pq.Array(w.to), pq.Array(w.historyCauses), pq.Array(w.historyHeld), pq.Array(w.historyFacts),
 		pq.Array(w.mailIDs), pq.Array(w.mailFacts), pq.Array(w.mailKinds), pq.Array(w.mailSlots), pq.Array(w.mailDelays), pq.Array(w.mailSames),
 		pq.Array(w.ids), pq.Array(w.statuses), pq.Array(w.causes), pq.Array(w.wished), pq.Array(w.held), pq.Array(w.attentions),
-		pq.Array(w.deadlines), pq.Array(w.paid), pq.Array(w.removed),
+		pq.Array(w.deadlines), pq.Array(w.paid), pq.Array(w.removed), pq.Array(w.clear),
 	}
 }

@@ -1,10 +1,14 @@
 -- +goose Up
 -- Lock order everywhere: stripe_events, registrations, events, each by id.
 
+-- The functions below keep the search path they are made with. pg_temp comes last in it, else a temporary
+-- table of the platform's named "events" would take the place of ours.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 CREATE TABLE events (
     id         text PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 255),
     title      text NOT NULL,
-    starts_at  timestamptz,
+    starts_at  timestamptz CHECK (starts_at BETWEEN '1970-01-01Z' AND '3000-01-01Z'),
     capacity   integer CHECK (capacity >= 0), -- NULL: unlimited
     seats_held integer NOT NULL DEFAULT 0,    -- kept by the triggers on registrations
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -20,10 +24,11 @@ CREATE TABLE registrations (
     locale              text NOT NULL DEFAULT 'fr',
     amount_due          bigint, -- minor units; NULL leaves the amount unchecked
     currency            text,
-    checkout_session_id text,
-    checkout_created_at timestamptz,
-    checkout_expires_at timestamptz,
-    created_at          timestamptz NOT NULL DEFAULT now(),
+    checkout_session_id text CHECK (length(checkout_session_id) BETWEEN 1 AND 255),
+    -- The bounds keep out infinity and times before Christ, which Go's time has no text for.
+    checkout_created_at timestamptz CHECK (checkout_created_at BETWEEN '1970-01-01Z' AND '3000-01-01Z'),
+    checkout_expires_at timestamptz CHECK (checkout_expires_at BETWEEN '1970-01-01Z' AND '3000-01-01Z'),
+    created_at          timestamptz NOT NULL DEFAULT now() CHECK (created_at BETWEEN '1970-01-01Z' AND '3000-01-01Z'),
     -- Guichet's columns.
     checkout_set_at     timestamptz, -- when the session last changed
     status              text NOT NULL DEFAULT 'PENDING'
@@ -39,7 +44,7 @@ CREATE TABLE registrations (
 );
 
 CREATE INDEX registrations_event ON registrations (event_id);
-CREATE INDEX registrations_session ON registrations (checkout_session_id) WHERE checkout_session_id IS NOT NULL;
+CREATE INDEX registrations_session ON registrations (checkout_session_id, id) WHERE checkout_session_id IS NOT NULL;
 CREATE INDEX registrations_due ON registrations (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX registrations_deadline ON registrations (deadline) WHERE deadline IS NOT NULL;
 CREATE INDEX registrations_without_seat ON registrations (event_id, paid_at, id)
@@ -66,18 +71,23 @@ CREATE TABLE stripe_events (
     intent_id        text,
     charge_id        text,
     detail           jsonb NOT NULL DEFAULT '{}',
-    CHECK ((outcome = 'settled') = (registration_id IS NOT NULL))
+    CHECK ((outcome = 'settled') = (registration_id IS NOT NULL)),
+    CHECK (outcome = 'ignored' OR kind IS NOT NULL AND created IS NOT NULL)
 );
 
 CREATE INDEX stripe_events_registration ON stripe_events (registration_id) WHERE registration_id IS NOT NULL;
-CREATE INDEX stripe_events_session ON stripe_events (session_id) WHERE registration_id IS NOT NULL AND session_id IS NOT NULL;
-CREATE INDEX stripe_events_intent ON stripe_events (intent_id) WHERE registration_id IS NOT NULL AND intent_id IS NOT NULL;
-CREATE INDEX stripe_events_charge ON stripe_events (charge_id) WHERE registration_id IS NOT NULL AND charge_id IS NOT NULL;
+-- With the registration in it the least one of a key is the first entry. Else, where a key has many facts,
+-- the planner would rather walk all registrations in order.
+CREATE INDEX stripe_events_session ON stripe_events (session_id, registration_id) WHERE registration_id IS NOT NULL AND session_id IS NOT NULL;
+CREATE INDEX stripe_events_intent ON stripe_events (intent_id, registration_id) WHERE registration_id IS NOT NULL AND intent_id IS NOT NULL;
+CREATE INDEX stripe_events_charge ON stripe_events (charge_id, registration_id) WHERE registration_id IS NOT NULL AND charge_id IS NOT NULL;
 CREATE INDEX stripe_events_waiting_ref ON stripe_events (registration_ref) WHERE outcome = 'waiting' AND registration_ref IS NOT NULL;
 CREATE INDEX stripe_events_waiting_session ON stripe_events (session_id) WHERE outcome = 'waiting' AND session_id IS NOT NULL;
 CREATE INDEX stripe_events_waiting_intent ON stripe_events (intent_id) WHERE outcome = 'waiting' AND intent_id IS NOT NULL;
 CREATE INDEX stripe_events_waiting_charge ON stripe_events (charge_id) WHERE outcome = 'waiting' AND charge_id IS NOT NULL;
-CREATE INDEX stripe_events_waiting ON stripe_events (stored_at) WHERE outcome = 'waiting';
+-- The second condition always holds: it keeps this index out of look-ups by a key, where the planner would
+-- take it, and read all of it, as long as few facts wait.
+CREATE INDEX stripe_events_waiting ON stripe_events (stored_at) WHERE outcome = 'waiting' AND stored_at IS NOT NULL;
 
 CREATE TABLE registration_history (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -139,8 +149,8 @@ SELECT id,
 FROM registrations
 WHERE removed_at IS NULL;
 
--- Gives places that are free to those who paid and have none, oldest payment first. Rows that another
--- transaction holds are passed over: it will ask for the place itself, after us.
+-- Gives the free places of locked events to those who paid and have none, oldest payment first. Rows that
+-- another transaction holds are passed over, so it waits for no lock.
 -- +goose StatementBegin
 CREATE FUNCTION guichet_seat_waiting(ids text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS
@@ -160,13 +170,17 @@ $$
             LIMIT f.places
             FOR NO KEY UPDATE SKIP LOCKED
         ) w
+    ), seated AS (
+        UPDATE registrations r
+        SET seat_held = true,
+            attention = array_remove(r.attention, 'paid_without_seat')
+        FROM next
+        WHERE r.id = next.id
+        RETURNING r.id, r.status, r.cause
     )
-    UPDATE registrations r
-    SET seat_held = true,
-        attention = array_remove(r.attention, 'paid_without_seat'),
-        due_at = now()
-    FROM next
-    WHERE r.id = next.id
+    INSERT INTO registration_history (registration_id, from_status, to_status, cause, seat_held)
+    SELECT id, status, status, cause, true
+    FROM seated
 $$;
 -- +goose StatementEnd
 
@@ -204,6 +218,7 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
+REVOKE EXECUTE ON FUNCTION guichet_move_seats(text[], bigint[]) FROM PUBLIC;
 
 -- +goose StatementBegin
 CREATE FUNCTION guichet_count_seats() RETURNS trigger
@@ -250,7 +265,8 @@ CREATE TRIGGER registrations_seats_update AFTER UPDATE ON registrations
 CREATE TRIGGER registrations_seats_delete AFTER DELETE ON registrations
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION guichet_count_seats();
 
--- What a deleted registration leaves: its events stay in the inbox, told nobody's.
+-- What a deleted registration leaves: Stripe's events stay in the inbox, told nobody's. Guichet's own facts
+-- go: their ids would keep those of a new row of the same id out.
 -- +goose StatementBegin
 CREATE FUNCTION guichet_forget_registrations() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS
@@ -260,6 +276,7 @@ DECLARE
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         UPDATE events SET seats_held = 0 WHERE seats_held <> 0;
+        DELETE FROM stripe_events WHERE source <> 'stripe' AND registration_id IS NOT NULL;
         UPDATE stripe_events
         SET registration_id = NULL, outcome = 'ignored', reason = 'registration deleted'
         WHERE registration_id IS NOT NULL;
@@ -269,6 +286,7 @@ BEGIN
     END IF;
     SELECT array_agg(id) INTO gone FROM old_rows;
     IF gone IS NOT NULL THEN
+        DELETE FROM stripe_events WHERE source <> 'stripe' AND registration_id = ANY (gone);
         UPDATE stripe_events
         SET registration_id = NULL, outcome = 'ignored', reason = 'registration deleted'
         WHERE registration_id = ANY (gone);
@@ -313,6 +331,21 @@ CREATE TRIGGER registrations_due BEFORE UPDATE OF event_id, amount_due, currency
         IS DISTINCT FROM
         (NEW.event_id, NEW.amount_due, NEW.currency, NEW.checkout_session_id, NEW.checkout_created_at, NEW.checkout_expires_at))
     EXECUTE FUNCTION guichet_registration_due();
+
+-- Facts name their registration, and Stripe's metadata does: an id is for good.
+-- +goose StatementBegin
+CREATE FUNCTION guichet_keep_id() RETURNS trigger
+    LANGUAGE plpgsql AS
+$$
+BEGIN
+    RAISE EXCEPTION 'registration % keeps its id', OLD.id
+        USING ERRCODE = 'check_violation', TABLE = 'registrations';
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER registrations_keep_id BEFORE UPDATE OF id ON registrations
+    FOR EACH ROW WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION guichet_keep_id();
 
 -- +goose StatementBegin
 CREATE FUNCTION guichet_capacity() RETURNS trigger

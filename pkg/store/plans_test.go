@@ -1,0 +1,120 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/educareschool/guichet/pkg/store"
+)
+
+// wholeIndexes are read from end to end on purpose: they hold only rows that want attention.
+var wholeIndexes = map[string]bool{"registrations_due": true, "registrations_without_seat": true}
+
+// Plans are made once a connection and kept, whatever becomes of the tables: so they must be right for large
+// ones from the start.
+func TestEveryLookUpUsesItsIndexWhateverIsKnownOfTheTables(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]string{
+		"new tables":                   ``,
+		"tables that are small yet":    smallFill + `ANALYZE`,
+		"many linked facts, none wait": fill + `ANALYZE`,
+		"few registrations with most of the facts": fill + `
+UPDATE stripe_events SET session_id = 'cs_1', intent_id = 'pi_1', charge_id = 'ch_1' WHERE id < 'evt_9'; ANALYZE`,
+		"many facts that wait": fill + `
+UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting' WHERE id < 'evt_5'; ANALYZE`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.exec(prepare)
+			s := f.open(store.Options{MaxConnections: 1})
+			s.DB().SetMaxOpenConns(1)
+			s.DB().MustExec(`SET plan_cache_mode = force_generic_plan`)
+			statements := prepared(t, s.DB())
+			if len(statements) < 15 {
+				t.Fatalf("only %d statements are prepared", len(statements))
+			}
+			for _, p := range statements {
+				for _, problem := range withoutIndex(explain(t, s.DB(), p)) {
+					t.Errorf("%s in\n%s", problem, p.Statement)
+				}
+			}
+		})
+	}
+}
+
+var smallFill = strings.NewReplacer("5000)", "10)", "25000)", "10)").Replace(fill)
+
+const fill = `
+INSERT INTO events (id, title) SELECT 'e' || n, 'x' FROM generate_series(1, 50) n;
+INSERT INTO registrations (id, event_id, email, checkout_session_id)
+SELECT 'r' || n, 'e' || (n % 50 + 1), 'x', 'cs_' || n FROM generate_series(1, 5000) n;
+UPDATE registrations SET due_at = NULL;
+INSERT INTO stripe_events (id, type, outcome, registration_id, kind, created, registration_ref, session_id, intent_id, charge_id)
+SELECT 'evt_' || n, 'x', 'settled', 'r' || n % 5000, 'paid', now(), 'r' || n % 5000, 'cs_' || n % 5000, 'pi_' || n % 5000, 'ch_' || n % 5000
+FROM generate_series(1, 25000) n;
+INSERT INTO notifications (registration_id, kind, slot, status) SELECT 'r' || n, 'x', 'x', 'sent' FROM generate_series(1, 5000) n;
+`
+
+type preparedStatement struct{ Name, Statement, Types string }
+
+func prepared(t *testing.T, db *sqlx.DB) []preparedStatement {
+	t.Helper()
+	var out []preparedStatement
+	if err := db.Select(&out, `
+SELECT name, statement, array_to_string(parameter_types, ',') AS types
+FROM pg_prepared_statements
+WHERE statement NOT LIKE '%pg_prepared_statements%'
+ORDER BY name`); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// plan is a node of a plan.
+type plan struct {
+	NodeType  string `json:"Node Type"`
+	Relation  string `json:"Relation Name"`
+	Index     string `json:"Index Name"`
+	IndexCond string `json:"Index Cond"`
+	Plans     []plan
+}
+
+func explain(t *testing.T, db *sqlx.DB, p preparedStatement) plan {
+	t.Helper()
+	var args []string
+	for _, parameter := range strings.FieldsFunc(p.Types, func(r rune) bool { return r == ',' }) {
+		args = append(args, "NULL::"+parameter)
+	}
+	query := fmt.Sprintf(`EXPLAIN (FORMAT JSON) EXECUTE "%s"`, p.Name)
+	if len(args) > 0 {
+		query += "(" + strings.Join(args, ", ") + ")"
+	}
+	var text string
+	if err := db.Get(&text, query); err != nil {
+		t.Fatal(err)
+	}
+	var out []struct{ Plan plan }
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out[0].Plan
+}
+
+// withoutIndex names the scans of tables that do not look up a key.
+func withoutIndex(p plan) []string {
+	var out []string
+	switch {
+	case p.Relation == "" || p.NodeType == "ModifyTable":
+	case p.IndexCond == "" && !wholeIndexes[p.Index]:
+		out = append(out, fmt.Sprintf("%s of %s (%s) without a key", p.NodeType, p.Relation, p.Index))
+	}
+	for _, child := range p.Plans {
+		out = append(out, withoutIndex(child)...)
+	}
+	return out
+}
