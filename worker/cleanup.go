@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,17 +11,25 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 )
 
-// cleanupSize is how many registrations are cleaned in one transaction.
-const cleanupSize = 200
-
-// backlogPause is how long cleanup waits before it looks again whether the backlog is worked off.
-const backlogPause = 250 * time.Millisecond
+const (
+	// cleanupSize is how many registrations are cleaned in one transaction; a batch that times out is halved.
+	cleanupSize = 200
+	// cleanupTimeout bounds a batch, the questions to Stripe apart.
+	cleanupTimeout = 15 * time.Second
+	// attentionAge is how long something may stay unexplained before a person is told.
+	attentionAge = 15 * time.Minute
+	// backlogPause is how long cleanup waits before it looks again whether the backlog is worked off.
+	backlogPause = 250 * time.Millisecond
+)
 
 // cleanup ends what has passed its deadline, on one worker at a time. Whoever paid has an event in the
 // stream: so it acts only when everything that the stream held at its start has been processed.
 func (w *worker) cleanup(ctx context.Context) error {
 	_, err := w.store.Alone(ctx, store.CleanupLock, func(ctx context.Context) error {
 		w.log.Info("🧹 Starting cleanup of expired Stripe sessions...")
+		if late, err := w.store.Late(ctx); err == nil {
+			w.metrics.cleanupLate.Set(late.Seconds())
+		}
 		if err := w.awaitBacklog(ctx); err != nil {
 			return err
 		}
@@ -30,33 +39,103 @@ func (w *worker) cleanup(ctx context.Context) error {
 		found, cleaned, err := w.cleanOverdue(ctx)
 		w.log.Info(fmt.Sprintf("🗑️ Found %d expired Stripe sessions to cleanup", found))
 		w.log.Info(fmt.Sprintf("✅ Cleanup completed: %d/%d registrations cleaned", cleaned, found))
-		return err
+		return errors.Join(err, w.raiseAttention(ctx), w.blank(ctx))
 	})
 	return err
 }
 
-// cleanOverdue stores, batch by batch, the facts that the clock makes of deadlines that have passed.
+// cleanOverdue stores, batch by batch, the facts that end what has passed its deadline.
 func (w *worker) cleanOverdue(ctx context.Context) (found, cleaned int, err error) {
 	var seen []string
+	size := cleanupSize
 	for {
-		overdue, err := w.store.Overdue(ctx, cleanupSize, seen)
+		overdue, err := w.store.Overdue(ctx, size, seen)
 		if err != nil || len(overdue) == 0 {
 			return found, cleaned, err
 		}
 		found += len(overdue)
 		var facts []store.Received
+		var unanswered error
 		for _, o := range overdue {
 			seen = append(seen, o.Registration.ID)
-			if o.Fact.ID != "" {
-				facts = append(facts, store.Own(o.Registration.ID, o.Fact))
+			if unanswered == nil {
+				var more []store.Received
+				more, unanswered = w.verdictOn(ctx, o)
+				facts = append(facts, more...)
 			}
 		}
-		result, err := w.store.Process(ctx, facts)
-		if err != nil {
+		n, left, err := w.storeFacts(ctx, facts, size)
+		cleaned += n
+		size = left
+		if err = errors.Join(err, unanswered); err != nil {
 			return found, cleaned, err
 		}
-		cleaned += len(result.Stored)
+	}
+}
+
+// storeFacts processes facts in batches of a size, of half of it where that takes too long. It says how many
+// registrations they concern that are cleaned by now, and which size went well.
+func (w *worker) storeFacts(ctx context.Context, facts []store.Received, size int) (cleaned, left int, err error) {
+	for len(facts) > 0 {
+		batch := facts[:min(size, len(facts))]
+		bounded, cancel := context.WithTimeout(ctx, cleanupTimeout)
+		result, err := w.store.Process(bounded, batch)
+		timedOut := bounded.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case timedOut && size > 1:
+			size /= 2
+			continue
+		case err != nil:
+			return cleaned, size, err
+		}
+		about := map[string]bool{}
+		for _, f := range batch {
+			if result.Stored[f.ID] {
+				about[f.Registration] = true
+			}
+		}
+		cleaned += len(about)
 		w.reportLinks(result)
+		facts = facts[len(batch):]
+	}
+	return cleaned, size, nil
+}
+
+// raiseAttention tells of what has stayed unexplained for too long: payments and disputes without a
+// registration, intents that succeeded without a payment.
+func (w *worker) raiseAttention(ctx context.Context) error {
+	for {
+		n, err := w.store.RaiseUnlinked(ctx, attentionAge, cleanupSize)
+		if err != nil {
+			return err
+		}
+		if n < cleanupSize {
+			break
+		}
+	}
+	for {
+		facts, err := w.store.Unconfirmed(ctx, attentionAge, cleanupSize)
+		if err != nil || len(facts) == 0 {
+			return err
+		}
+		stored, _, err := w.storeFacts(ctx, facts, cleanupSize)
+		if err != nil || stored == 0 {
+			return err
+		}
+	}
+}
+
+// blank takes the personal data out of registrations that were removed long ago.
+func (w *worker) blank(ctx context.Context) error {
+	for {
+		n, err := w.store.Blank(ctx, w.settings.Retention, cleanupSize)
+		if n > 0 {
+			w.log.Info("Personal data of old registrations blanked", zap.Int64("registrations", n))
+		}
+		if err != nil || n < cleanupSize {
+			return err
+		}
 	}
 }
 

@@ -171,13 +171,20 @@ func (w *worker) report(batch []*message, result store.Result, took time.Duratio
 	w.log.Debug("Batch settled", zap.Int("events", len(batch)), zap.Int("new", fresh), zap.Duration(logging.Duration, took))
 }
 
+func wake(task chan<- struct{}) {
+	select {
+	case task <- struct{}{}:
+	default: // it is awake
+	}
+}
+
 // reportLinks logs what facts came to their registrations, and has the outbox look for their mails.
 func (w *worker) reportLinks(result store.Result) {
 	if len(result.Links)+len(result.Changes) > 0 {
-		select {
-		case w.mailed <- struct{}{}:
-		default: // it is awake
-		}
+		wake(w.mailed)
+	}
+	if len(result.Waiting) > 0 {
+		wake(w.unlinked)
 	}
 	for _, link := range result.Links {
 		w.guide.handled(link)

@@ -18,6 +18,7 @@ type metrics struct {
 	deadLetters prometheus.Counter
 	tasks       *prometheus.CounterVec
 	mails       *prometheus.CounterVec
+	cleanupLate prometheus.Gauge
 }
 
 // Periodic tasks, the closed set of a label.
@@ -25,6 +26,7 @@ const (
 	taskSweep   = "sweep"
 	taskCleanup = "cleanup"
 	taskMail    = "mail"
+	taskAsk     = "ask"
 )
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -48,6 +50,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		tasks: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "guichet_worker_tasks_total", Help: "Runs of periodic tasks by result.",
 		}, []string{"task", "result"}),
+		cleanupLate: f.NewGauge(prometheus.GaugeOpts{
+			Name: "guichet_worker_cleanup_late_seconds", Help: "How long the oldest deadline had passed when cleanup began on this worker.",
+		}),
 		mails: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "guichet_worker_mails_total", Help: "Tries to send a mail by kind and result; pending is tried again.",
 		}, []string{"kind", "result"}),
@@ -58,7 +63,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	for _, v := range []verdict{ack, split, wait, again, deadLetter, giveBack} {
 		m.batches.WithLabelValues(string(v))
 	}
-	for _, task := range []string{taskSweep, taskCleanup, taskMail} {
+	for _, task := range []string{taskSweep, taskCleanup, taskMail, taskAsk} {
 		m.tasks.WithLabelValues(task, "ok")
 		m.tasks.WithLabelValues(task, "failed")
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/educareschool/guichet/pkg/admin"
+	"github.com/educareschool/guichet/pkg/lookup"
 	"github.com/educareschool/guichet/pkg/mail"
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stream"
@@ -42,7 +43,9 @@ type worker struct {
 	store     *store.Store
 	stored    atomic.Bool // store is set
 	consuming atomic.Bool
-	mailed    chan struct{} // wakes the outbox
+	mailed    chan struct{}  // wakes the outbox
+	unlinked  chan struct{}  // wakes the questions to Stripe
+	lookup    *lookup.Client // nil without a key
 }
 
 // Run works until ctx ends; then it takes no more, finishes what it has, and returns nil. It waits for NATS
@@ -54,7 +57,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	w := &worker{
 		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.filter(), metrics: newMetrics(registry),
-		mailed: make(chan struct{}, 1),
+		mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1),
 	}
 	if w.nats, err = stream.Connect(o.Settings.NATS.URL, "worker", o.Log); err != nil {
 		return fmt.Errorf("NATS: %w", err)
@@ -62,6 +65,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer w.nats.Close()
 	if w.js, err = jetstream.New(w.nats); err != nil {
 		return fmt.Errorf("JetStream: %w", err)
+	}
+	if o.Settings.Lookup.Enabled() {
+		w.lookup, err = lookup.New(o.Settings.Lookup, lookup.Options{Registerer: registry, LiveOnly: w.filter.LiveOnly})
+		if err != nil {
+			return err
+		}
+		defer w.lookup.Close()
 	}
 	probes, err := admin.Listen(o.Settings.AdminAddr, registry,
 		admin.Check{Name: "nats", Run: w.checkNATS}, admin.Check{Name: "postgresql", Run: w.checkStore})
@@ -104,6 +114,9 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, ready func(strin
 	group.Go(func() error { return w.consume(running, work) })
 	group.Go(func() error { w.every(running, taskSweep, w.settings.SweepInterval, nil, w.sweep); return nil })
 	group.Go(func() error { w.every(running, taskCleanup, w.settings.CleanupInterval, nil, w.cleanup); return nil })
+	if w.lookup != nil {
+		group.Go(func() error { w.every(running, taskAsk, askInterval, w.unlinked, w.ask); return nil })
+	}
 	if mails != nil {
 		group.Go(func() error { w.every(running, taskMail, outboxInterval, w.mailed, mails.send); return nil })
 	}

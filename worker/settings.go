@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/educareschool/guichet/pkg/lookup"
 	"github.com/educareschool/guichet/pkg/mail"
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/settings"
@@ -25,10 +26,12 @@ type Settings struct {
 	PendingHold         time.Duration `env:"PENDING_HOLD" envDefault:"24h" help:"how long a place is held for a session whose expiry is not known; 0 for ever"`
 	ExpiryGrace         time.Duration `env:"EXPIRY_GRACE" envDefault:"1h" help:"how long after a session's expiry its place is released, if Stripe has not said so itself"`
 	CleanupInterval     time.Duration `env:"CLEANUP_INTERVAL" envDefault:"5m" help:"how often places past their deadline are looked for"`
+	Retention           time.Duration `env:"PERSONAL_DATA_RETENTION" envDefault:"720h" help:"how long after its removal a registration's name and address are kept"`
 	SweepInterval       time.Duration `env:"SWEEP_INTERVAL" envDefault:"1s" help:"how often registrations that the platform changed are looked for"`
 	ActionRequiredDelay time.Duration `env:"ACTION_REQUIRED_DELAY" envDefault:"5m" help:"how long the mail about a required action waits; 3-D Secure usually ends on the page"`
 	ShutdownGrace       time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"how long work in hand may take at a stop"`
 
+	Lookup   lookup.Settings
 	Mail     mail.Settings
 	MailRate int `env:"MAIL_RATE" envDefault:"0" help:"mails a minute that this worker sends at the most; 0 for no limit"`
 
@@ -47,6 +50,7 @@ func (s Settings) Validate() error {
 		{"PENDING_HOLD", s.PendingHold, true},
 		{"EXPIRY_GRACE", s.ExpiryGrace, true},
 		{"ACTION_REQUIRED_DELAY", s.ActionRequiredDelay, true},
+		{"PERSONAL_DATA_RETENTION", s.Retention, false},
 		{"CLEANUP_INTERVAL", s.CleanupInterval, false},
 		{"SWEEP_INTERVAL", s.SweepInterval, false},
 		{"SHUTDOWN_GRACE", s.ShutdownGrace, false},
@@ -61,7 +65,7 @@ func (s Settings) Validate() error {
 	if s.MailRate < 0 {
 		problems = append(problems, errors.New("MAIL_RATE must not be negative"))
 	}
-	return errors.Join(append(problems, s.Mail.Validate(), s.Logging.Validate())...)
+	return errors.Join(append(problems, s.Lookup.Validate(), s.Mail.Validate(), s.Logging.Validate())...)
 }
 
 func (s Settings) policy() registration.Policy {

@@ -14,7 +14,7 @@ import (
 // Rows that another transaction holds are left to the next sweep: one that the platform keeps locked would
 // hold up all others.
 const selectDueQuery = `
-SELECT r.id, coalesce(r.checkout_session_id, '') AS session, r.due_at
+SELECT r.id, coalesce(r.checkout_session_id, '') AS session
 FROM registrations r
 WHERE r.due_at IS NOT NULL
 ORDER BY r.due_at, r.id
@@ -23,9 +23,8 @@ FOR NO KEY UPDATE SKIP LOCKED`
 
 // dueRow is a due registration as it was seen.
 type dueRow struct {
-	ID      string    `db:"id"`
-	Session string    `db:"session"`
-	DueAt   time.Time `db:"due_at"`
+	ID      string `db:"id"`
+	Session string `db:"session"`
 }
 
 // Sweep settles up to limit due registrations, with the facts that waited for them, and says how many there were.
@@ -45,13 +44,13 @@ func (s *Store) Sweep(ctx context.Context, limit int) (Result, int, error) {
 // sweep settles due rows, and where PostgreSQL refuses one of them the others.
 func (s *Store) sweep(ctx context.Context, due []dueRow) (Result, error) {
 	known := newKeys()
-	seen := make(map[string]time.Time, len(due))
+	ids := make([]string, 0, len(due))
 	for _, d := range due {
-		seen[d.ID] = d.DueAt
+		ids = append(ids, d.ID)
 		offer(known.refs, d.ID, d.ID)
 		offer(known.sessions, d.Session, d.ID)
 	}
-	result, err := s.settleAndCatchUp(ctx, known, seen)
+	result, err := s.settleAndCatchUp(ctx, known, ids)
 	if !IsDataError(err) || len(due) == 1 {
 		return result, err
 	}
@@ -61,7 +60,7 @@ func (s *Store) sweep(ctx context.Context, due []dueRow) (Result, error) {
 	return result, errors.Join(err, moreErr)
 }
 
-func (s *Store) settleAndCatchUp(ctx context.Context, known keys, due map[string]time.Time) (Result, error) {
+func (s *Store) settleAndCatchUp(ctx context.Context, known keys, due []string) (Result, error) {
 	var result Result
 	err := s.withTx(ctx, func(t *tx) error {
 		var err error
@@ -150,6 +149,8 @@ type Overdue struct {
 	Registration registration.Registration
 	State        registration.State
 	Fact         registration.Fact
+	// Session is the row's, or else the one its latest fact names; Account is that of its events.
+	Session, Account string
 }
 
 // Overdue returns up to limit registrations whose deadline has passed, those in except and those that another
@@ -172,14 +173,50 @@ func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Over
 	if err := pool.loadFacts(ctx, rows); err != nil {
 		return nil, err
 	}
+	accounts, err := s.accounts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	var out []Overdue
 	for _, r := range rows {
 		state := registration.Settle(r.Registration, r.facts, s.policy)
-		o := Overdue{Registration: r.Registration, State: state}
+		o := Overdue{Registration: r.Registration, State: state, Session: r.session(), Account: accounts[r.ID]}
 		if state.Lapse != "" && !state.Deadline.After(now) {
 			o.Fact = registration.Lapsed(r.Registration, state)
 		}
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// accounts returns the Connect accounts of registrations whose events name one.
+func (s *Store) accounts(ctx context.Context, ids []string) (map[string]string, error) {
+	const query = `
+SELECT registration_id, max(account) AS account
+FROM stripe_events
+WHERE registration_id = ANY ($1) AND account IS NOT NULL
+GROUP BY registration_id`
+	var found []struct {
+		ID      string `db:"registration_id"`
+		Account string `db:"account"`
+	}
+	if err := s.db.SelectContext(ctx, &found, query, pq.Array(ids)); err != nil {
+		return nil, fmt.Errorf("select accounts: %w", err)
+	}
+	out := map[string]string{}
+	for _, f := range found {
+		out[f.ID] = f.Account
+	}
+	return out, nil
+}
+
+// session is the Checkout session that the row is about: the platform's, or else the one its latest fact names.
+func (r *row) session() string {
+	session, latest := r.Session, time.Time{}
+	for _, f := range r.facts {
+		if r.Session == "" && f.Session != "" && !f.Created.Before(latest) {
+			session, latest = f.Session, f.Created
+		}
+	}
+	return session
 }

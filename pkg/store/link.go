@@ -28,9 +28,10 @@ func newKeys() keys {
 	}
 }
 
-// add offers what a linked fact names to the facts that wait for it. Where facts contradict each other the
-// least registration holds, as in the database.
+// add offers a registration, and what a fact of it names, to the facts that wait for them. Where facts
+// contradict each other the least registration holds, as in the database.
 func (k keys) add(f registration.Fact, registrationID string) {
+	offer(k.refs, registrationID, registrationID)
 	offer(k.sessions, f.Session, registrationID)
 	offer(k.intents, f.Intent, registrationID)
 	offer(k.charges, f.Charge, registrationID)
@@ -201,11 +202,12 @@ FROM found
 WHERE f.id = found.id
 RETURNING f.id, f.type, f.registration_id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail`
 
-// adopt links the facts that wait for the keys, and those that wait for theirs, until no more are found.
+// adopt links the facts that wait for the keys, and those that wait for theirs, until no more are found. It adds
+// their keys to those known.
 func (t *tx) adopt(ctx context.Context, known keys) ([]Link, error) {
 	var out []Link
-	for {
-		found, err := t.found(ctx, known)
+	for look := known; ; {
+		found, err := t.found(ctx, look)
 		if err != nil || len(found) == 0 {
 			return out, err
 		}
@@ -214,8 +216,9 @@ func (t *tx) adopt(ctx context.Context, known keys) ([]Link, error) {
 			return out, err
 		}
 		out = append(out, adopted...)
-		known = newKeys()
+		look = newKeys()
 		for _, link := range adopted {
+			look.add(link.Fact, link.RegistrationID)
 			known.add(link.Fact, link.RegistrationID)
 		}
 	}
@@ -242,7 +245,7 @@ func (t *tx) adoptFound(ctx context.Context, found map[string]string) ([]Link, e
 	if err != nil {
 		return nil, fmt.Errorf("adopt waiting facts: %w", err)
 	}
-	return out, nil
+	return out, t.clearUnlinked(ctx, facts)
 }
 
 // factRow is a fact as its row holds it.

@@ -204,7 +204,6 @@ func TestFactsThatWaitAreNotForgottenWhenAnotherFactSettlesTheirRegistration(t *
 			f.process(early)
 			f.exec(insert)
 			f.process(fact(2, registration.ActionRequired, "reg-1", of("", "pi_other", "")))
-			f.wantState("reg-1", "PENDING seat ")
 			f.sweep()
 			f.wantState("reg-1", "PAID seat ")
 		})

@@ -29,6 +29,7 @@ type Notification struct {
 	Slot      string
 	CreatedAt time.Time
 	Attempts  int // this one included
+	factID    string
 	// Wanted is the mail as the state wants it now; nil where it does not any longer.
 	Wanted *registration.Mail
 	Recipient
@@ -65,7 +66,7 @@ UPDATE notifications n
 SET leased_until = $3, attempts = n.attempts + 1
 FROM next
 WHERE n.id = next.id
-RETURNING n.id, n.kind, n.slot, n.created_at, n.attempts, coalesce(n.registration_id, '')`
+RETURNING n.id, n.kind, n.slot, n.created_at, n.attempts, coalesce(n.registration_id, ''), coalesce(n.fact_id, '')`
 
 const recipientQuery = `
 SELECT r.email,
@@ -118,7 +119,7 @@ func (t *tx) claim(ctx context.Context, limit int, lease time.Duration) ([]Notif
 	var out []Notification
 	err := t.each(ctx, t.statements.claimMails, func(rows *sql.Rows) error {
 		var n Notification
-		err := rows.Scan(&n.ID, &n.Kind, &n.Slot, &n.CreatedAt, &n.Attempts, &n.RegistrationID)
+		err := rows.Scan(&n.ID, &n.Kind, &n.Slot, &n.CreatedAt, &n.Attempts, &n.RegistrationID, &n.factID)
 		out = append(out, n)
 		return err
 	}, t.now, limit, t.now.Add(lease))
@@ -130,6 +131,9 @@ func (t *tx) claim(ctx context.Context, limit int, lease time.Duration) ([]Notif
 
 // describe fills in what the mail is about.
 func (t *tx) describe(ctx context.Context, n *Notification, p registration.Policy) error {
+	if n.RegistrationID == "" {
+		return t.describeUnlinked(ctx, n)
+	}
 	rows, err := t.registrations(ctx, []string{n.RegistrationID}, false)
 	if err != nil || len(rows) == 0 {
 		return err
@@ -153,6 +157,36 @@ func (t *tx) describe(ctx context.Context, n *Notification, p registration.Polic
 		return fmt.Errorf("load recipient: %w", err)
 	}
 	n.EventStartsAt, n.Deadline = orZero(startsAt), orZero(deadline)
+	return nil
+}
+
+const unlinkedQuery = `
+SELECT f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail,
+       coalesce(f.registration_ref, ''), f.livemode, coalesce(f.account, '')
+FROM stripe_events f
+WHERE f.id = $1 AND f.outcome = 'waiting'`
+
+// describeUnlinked fills in what a mail about a fact without a registration says. It is wanted while the fact waits.
+func (t *tx) describeUnlinked(ctx context.Context, n *Notification) error {
+	r := factRow{id: n.factID}
+	err := t.QueryRowContext(ctx, unlinkedQuery, n.factID).Scan(&r.kind, &r.source, &r.created, &r.session, &r.intent, &r.charge, &r.detail,
+		&n.RegistrationID, &n.Livemode, &n.Account)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("load event: %w", err)
+	}
+	fact, err := r.fact()
+	if err != nil {
+		return err
+	}
+	flag := registration.UnknownRegistration
+	if fact.Kind == registration.Disputed {
+		flag = registration.UnlinkedDispute
+	}
+	mail := registration.Attention{Flag: flag, Object: n.factID, Fact: fact}.Mail()
+	n.Wanted = &mail
 	return nil
 }
 

@@ -23,9 +23,10 @@ func Own(registrationID string, f registration.Fact) Received {
 	}}
 }
 
-// own says whether Guichet made the event itself.
+// own says whether Guichet made the event itself, about a row that it saw. What Stripe said of whose an object
+// is waits for its row as Stripe's events do.
 func (e Received) own() bool {
-	return e.Fact != nil && (e.Fact.Source == registration.FromClock || e.Fact.Source == registration.FromLookup)
+	return e.Fact != nil && e.Fact.Kind != registration.Located && (e.Fact.Source == registration.FromClock || e.Fact.Source == registration.FromLookup)
 }
 
 // Link is a fact that has found its registration.
@@ -122,10 +123,9 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 	}
 	for _, link := range adopted {
 		touched = append(touched, link.RegistrationID)
-		known.add(link.Fact, link.RegistrationID)
 	}
 	result.Links = append(result.Links, adopted...)
-	result.Changes, err = s.settle(ctx, t, touched, nil)
+	result.Changes, err = s.settle(ctx, t, touched, nil, known)
 	return result, known, err
 }
 
@@ -160,7 +160,7 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 }
 
 // settleLinked adopts the facts that wait for the keys and settles their registrations, and the due ones.
-func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due map[string]time.Time) (Result, error) {
+func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due []string) (Result, error) {
 	links, err := t.adopt(ctx, known)
 	if err != nil {
 		return Result{}, err
@@ -169,6 +169,6 @@ func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due map[str
 	for _, link := range links {
 		touched = append(touched, link.RegistrationID)
 	}
-	changes, err := s.settle(ctx, t, touched, due)
+	changes, err := s.settle(ctx, t, touched, due, known)
 	return Result{Links: links, Changes: changes}, err
 }

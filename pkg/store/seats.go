@@ -58,14 +58,14 @@ func (t *tx) grantSeats(ctx context.Context, rows []*row) error {
 
 // raise adds the attention that is the store's, which alone knows the places, to that of the facts.
 func (r *row) raise() {
-	r.mails = r.state.Mails
-	flags := make([]string, 0, len(r.state.Attention)+1)
-	for _, a := range r.state.Attention {
-		flags = append(flags, string(a.Flag))
-	}
+	r.mails, r.raised = r.state.Mails, r.state.Attention
 	if r.paid() && !r.willHold {
-		flags = append(flags, string(registration.PaidWithoutSeat))
-		r.mails = append(r.mails, r.withoutSeat().Mail())
+		a := r.withoutSeat()
+		r.mails, r.raised = append(r.mails, a.Mail()), append(r.raised, a)
+	}
+	flags := make([]string, 0, len(r.raised))
+	for _, a := range r.raised {
+		flags = append(flags, string(a.Flag))
 	}
 	r.willRaise = unique(flags)
 }

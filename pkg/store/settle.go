@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -29,13 +28,13 @@ type row struct {
 	seatWished, seatHeld bool
 	attention            []string
 	deadline, paidAt     time.Time
-	removed              bool
-	dueAt                time.Time
-	clear                bool // it is due no longer
+	removed, due         bool
+	clear                bool // it need not be due any longer
 	facts                []registration.Fact
 	state                registration.State
 	willHold             bool
-	willRaise            []string
+	raised               []registration.Attention
+	willRaise            []string // its flags
 	mails                []registration.Mail
 }
 
@@ -57,7 +56,7 @@ const registrationColumns = `
        r.deadline,
        r.paid_at,
        r.removed_at IS NOT NULL,
-       r.due_at`
+       r.due_at IS NOT NULL`
 
 const loadRegistrationsQuery = `
 SELECT` + registrationColumns + `
@@ -69,10 +68,10 @@ const lockRegistrationsQuery = loadRegistrationsQuery + `
 FOR NO KEY UPDATE`
 
 // settle makes the registrations to which facts were linked, and the due ones, what their facts say. It locks
-// them, so that no two transactions settle one at once. Due ones that changed since they were seen due stay due:
-// facts may wait for what they are now.
-func (s *Store) settle(ctx context.Context, t *tx, linked []string, due map[string]time.Time) ([]Change, error) {
-	ids := unique(slices.AppendSeq(slices.Clone(linked), maps.Keys(due)))
+// them, so that no two transactions settle one at once. Known is for what it was looked whether facts wait: a
+// row with another session stays due.
+func (s *Store) settle(ctx context.Context, t *tx, linked, due []string, known keys) ([]Change, error) {
+	ids := unique(slices.Concat(linked, due))
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -83,8 +82,8 @@ func (s *Store) settle(ctx context.Context, t *tx, linked []string, due map[stri
 	there := make(map[string]bool, len(rows))
 	for _, r := range rows {
 		there[r.ID] = true
-		seen, swept := due[r.ID]
-		r.clear = swept && r.dueAt.Equal(seen)
+		_, looked := known.sessions[r.Session]
+		r.clear = looked || r.Session == ""
 	}
 	if slices.ContainsFunc(linked, func(id string) bool { return !there[id] }) {
 		return nil, errVanished
@@ -111,12 +110,12 @@ func (t *tx) registrations(ctx context.Context, ids []string, locked bool) ([]*r
 	err := t.each(ctx, statement, func(rows *sql.Rows) error {
 		r := &row{}
 		var currency, session *string
-		var setAt, createdAt, expiresAt, deadline, paidAt, dueAt *time.Time
+		var setAt, createdAt, expiresAt, deadline, paidAt *time.Time
 		err := rows.Scan(&r.ID, &r.eventID, &r.CreatedAt, &r.AmountDue, &currency, &session, &setAt, &createdAt, &expiresAt,
-			&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &dueAt)
+			&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &r.due)
 		r.Currency, r.Session = deref(currency), deref(session)
 		r.SessionSetAt, r.SessionCreatedAt, r.SessionExpiresAt = orZero(setAt), orZero(createdAt), orZero(expiresAt)
-		r.deadline, r.paidAt, r.dueAt = orZero(deadline), orZero(paidAt), orZero(dueAt)
+		r.deadline, r.paidAt = orZero(deadline), orZero(paidAt)
 		out = append(out, r)
 		return err
 	}, pq.Array(ids))

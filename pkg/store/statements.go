@@ -46,7 +46,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		{&s.recipient, recipientQuery},
 		{&s.finishMail, finishMailQuery},
 	} {
-		stmt, err := db.PreparexContext(ctx, p.query)
+		stmt, err := db.PreparexContext(ctx, p.query) //nolint:sqlclosecheck // it lives as long as the pool
 		if err != nil {
 			problems = append(problems, fmt.Errorf("prepare %.60q: %w", p.query, err))
 			continue

@@ -69,7 +69,7 @@ func (t *tx) write(ctx context.Context, rows []*row, actionDelay time.Duration) 
 				w.addHistory(r)
 				changes = append(changes, Change{r.ID, r.status, r.state.Status, r.willHold})
 			}
-		case r.clear:
+		case r.due && r.clear:
 			due = append(due, r.ID)
 		}
 	}
@@ -77,6 +77,9 @@ func (t *tx) write(ctx context.Context, rows []*row, actionDelay time.Duration) 
 		if _, err := t.on(ctx, t.statements.write).ExecContext(ctx, w.arrays(t.now)...); err != nil {
 			return nil, fmt.Errorf("write registrations: %w", err)
 		}
+	}
+	if err := t.syncAttention(ctx, rows); err != nil {
+		return nil, err
 	}
 	if len(due) > 0 {
 		if _, err := t.on(ctx, t.statements.clearDue).ExecContext(ctx, pq.Array(due)); err != nil {

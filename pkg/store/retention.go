@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const blankQuery = `
+UPDATE registrations r
+SET email = '', name = NULL
+FROM (
+    SELECT id
+    FROM registrations
+    WHERE removed_at <= $1 AND removed_at IS NOT NULL AND email <> ''
+    ORDER BY removed_at
+    LIMIT $2
+    FOR NO KEY UPDATE SKIP LOCKED
+) old
+WHERE r.id = old.id`
+
+// Blank takes the personal fields out of registrations removed longer than retention ago, up to limit of
+// them, and says how many there were. The rows stay for the books.
+func (s *Store) Blank(ctx context.Context, retention time.Duration, limit int) (int64, error) {
+	done, err := s.db.ExecContext(ctx, blankQuery, s.now().Add(-retention), limit)
+	if err != nil {
+		return 0, fmt.Errorf("blank old registrations: %w", err)
+	}
+	return done.RowsAffected()
+}
+
+// Late says how long the oldest deadline has passed; zero when none has.
+func (s *Store) Late(ctx context.Context) (time.Duration, error) {
+	const query = `SELECT min(deadline) FROM registrations WHERE deadline IS NOT NULL`
+	var oldest *time.Time
+	if err := s.db.GetContext(ctx, &oldest, query); err != nil {
+		return 0, fmt.Errorf("look for the oldest deadline: %w", err)
+	}
+	if oldest == nil {
+		return 0, nil
+	}
+	return max(s.now().Sub(*oldest), 0), nil
+}
