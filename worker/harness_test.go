@@ -39,7 +39,6 @@ type room struct {
 	db       *sqlx.DB
 	settings Settings
 	stripe   *simulate.Stripe
-	sequence int
 }
 
 func newRoom(t *testing.T) *room {

@@ -161,7 +161,7 @@ func (w *worker) openStore(ctx context.Context) error {
 			w.stored.Store(true)
 			return nil
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // told to stop while waiting, which is no failure
 		case errors.Is(err, store.ErrSchemaTooOld):
 			return err
 		}

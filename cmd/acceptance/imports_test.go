@@ -27,7 +27,7 @@ func TestImportsStayWithinTheRules(t *testing.T) {
 		"the ingester links no SQL and no worker": {"ingest", []string{
 			"database/sql", "github.com/jmoiron/sqlx", "github.com/lib/pq", module + "pkg/store", module + "worker",
 		}},
-		"the ingester's binary links no SQL": {"cmd/ingester", []string{"github.com/jmoiron/sqlx", "github.com/lib/pq", module + "worker"}},
+		"the ingester's binary links no SQL":    {"cmd/ingester", []string{"github.com/jmoiron/sqlx", "github.com/lib/pq", module + "worker"}},
 		"the worker does not meet the ingester": {"worker", []string{module + "ingest"}},
 		"packages import neither service":       {"pkg/...", []string{module + "ingest", module + "worker"}},
 	} {

@@ -36,7 +36,7 @@ var (
 )
 
 // checkLogs wants every line of the guide in both forms, and nothing private in any.
-func (c *cluster) checkLogs(purchases []*purchase) {
+func (c *cluster) checkLogs() {
 	c.t.Helper()
 	for _, p := range c.ingesters {
 		wantLines(p, ingesterLines)
