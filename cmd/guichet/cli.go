@@ -19,9 +19,10 @@ import (
 type cli struct {
 	globals
 
-	Dev     devCommand     `cmd:"" help:"Run everything on this machine and play the guide's cases."`
-	Setup   setupCommand   `cmd:"" help:"Make streams, consumer and schema what the services need."`
-	Trigger triggerCommand `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`
+	Dev       devCommand       `cmd:"" help:"Run everything on this machine and play the guide's cases."`
+	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
+	Setup     setupCommand     `cmd:"" help:"Make streams, consumer and schema what the services need."`
+	Trigger   triggerCommand   `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`
 }
 
 // globals are the flags of every command.
@@ -35,6 +36,7 @@ type globals struct {
 type surroundings struct {
 	Stdout, Stderr io.Writer
 	Settings       settings.Source
+	Program        string // how the process was called
 }
 
 // usageError is a mistake in the arguments or settings: exit code 2, not 1.
@@ -48,7 +50,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 	early := make(chan int, 1) // --help and --version end the program while the line is being parsed
 	parser, err := kong.New(&line,
 		kong.Name("guichet"),
-		kong.Description("Settles paid registrations from Stripe events."),
+		kong.Description("Settles paid registrations from Stripe events. Each command's help lists the settings that it reads from the environment."),
 		kong.Vars{"version": "guichet " + service.Version(), "declines": strings.Join(simulate.DeclineNames(), ", ")},
 		kong.Writers(s.Stdout, s.Stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
@@ -82,14 +84,14 @@ func run(ctx context.Context, args []string, s surroundings) int {
 // report says what went wrong, if anything, and returns the exit code.
 func report(s surroundings, err error, command string) int {
 	var usage usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return service.ExitOK
-	case !errors.As(err, &usage):
-		_, _ = fmt.Fprintln(s.Stderr, "guichet:", err)
+	}
+	_, _ = fmt.Fprintln(s.Stderr, "guichet:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if !errors.As(err, &usage) {
 		return service.ExitFailed
 	}
-	_, _ = fmt.Fprintf(s.Stderr, "guichet: %v\nRun \"%s --help\" for how it is used.\n", err, command)
+	_, _ = fmt.Fprintf(s.Stderr, "Run \"%s --help\" for how it is used.\n", command)
 	return service.ExitUsage
 }
 

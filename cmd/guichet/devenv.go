@@ -8,30 +8,28 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/educareschool/guichet/cmd/guichet/internal/dev"
 	"github.com/educareschool/guichet/pkg/settings"
 )
-
-// devEnvFile is what `guichet dev` writes into its data folder once it is ready.
-const devEnvFile = "dev.env"
 
 // settingsWithDev returns the process's settings, with those of a running `guichet dev` for what it does
 // not set, in any form.
 func (g globals) settingsWithDev(process settings.Source) (settings.Source, error) {
-	dev, err := readDevEnv(filepath.Join(g.Data, devEnvFile))
+	values, err := readDevEnv(filepath.Join(g.Data, dev.EnvFile))
 	if err != nil {
 		return settings.Source{}, usageError{err}
 	}
-	for name := range dev {
+	for name := range values {
 		if process.Env[name] != "" || process.Env[name+"_FILE"] != "" {
-			delete(dev, name)
+			delete(values, name)
 		}
 	}
 	for name, value := range process.Env {
 		if value != "" {
-			dev[name] = value
+			values[name] = value
 		}
 	}
-	process.Env = dev
+	process.Env = values
 	return process, nil
 }
 
@@ -56,14 +54,7 @@ func readDevEnv(path string) (map[string]string, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s, line %d, is not NAME=value: start guichet dev again, or delete the file", path, number)
 		}
-		values[strings.TrimSpace(name)] = unquote(strings.TrimSpace(value))
+		values[strings.TrimSpace(name)] = dev.Unquote(strings.TrimSpace(value))
 	}
 	return values, nil
-}
-
-func unquote(value string) string {
-	if len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
-		return value[1 : len(value)-1]
-	}
-	return value
 }

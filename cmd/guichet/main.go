@@ -13,7 +13,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process
-	code := run(ctx, os.Args[1:], surroundings{Stdout: os.Stdout, Stderr: os.Stderr, Settings: settings.Process()})
+	code := run(ctx, os.Args[1:], surroundings{Stdout: os.Stdout, Stderr: os.Stderr, Settings: settings.Process(), Program: os.Args[0]})
 	stop()
 	os.Exit(code)
 }

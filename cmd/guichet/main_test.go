@@ -3,14 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/educareschool/guichet/pkg/localpg/pgtest"
 	"github.com/educareschool/guichet/pkg/settings"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 type result struct {
 	code           int

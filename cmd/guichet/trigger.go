@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/educareschool/guichet/cmd/guichet/internal/dev"
 	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/pkg/simulate"
 )
@@ -53,7 +54,13 @@ type triggerCommand struct {
 	Print  bool   `group:"Delivery:" help:"Print the event's body, and send nothing."`
 }
 
-// Help shows examples.
+// triggerSettings are its environment variables.
+type triggerSettings struct {
+	URL    string `env:"GUICHET_URL" help:"where the ingester is, such as http://127.0.0.1:8080"`
+	Secret string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret; of several the first is used"`
+}
+
+// Help shows examples and the settings.
 func (triggerCommand) Help() string {
 	return `Every event has a new id. Events for one registration concern one payment, whenever they are sent:
 
@@ -61,7 +68,9 @@ func (triggerCommand) Help() string {
     guichet trigger checkout.session.completed --registration reg-1
     guichet trigger charge.dispute.closed --registration reg-1 --dispute-status won
 
-Exit code: 0 accepted, 1 refused or unreachable, 2 a mistake in the arguments.`
+Exit code: 0 accepted, 1 refused or unreachable, 2 a mistake in the arguments.
+
+` + settingsTable(&triggerSettings{})
 }
 
 // Run sends the event.
@@ -150,10 +159,7 @@ func (c triggerCommand) target(g globals, process settings.Source) (*url.URL, st
 	if err != nil {
 		return nil, "", err
 	}
-	var set struct {
-		URL    string `env:"GUICHET_URL"`
-		Secret string `env:"STRIPE_WEBHOOK_SECRET" secret:"true"`
-	}
+	var set triggerSettings
 	if err := settings.Load(&set, source); err != nil {
 		return nil, "", err
 	}
@@ -164,7 +170,7 @@ func (c triggerCommand) target(g globals, process settings.Source) (*url.URL, st
 		set.Secret = c.Secret
 	}
 	endpoint, err := endpoint(set.URL)
-	return endpoint, firstSecret(set.Secret), err
+	return endpoint, dev.FirstSecret(set.Secret), err
 }
 
 // endpoint completes the address of an ingester with the webhooks' path.
@@ -185,16 +191,6 @@ func endpoint(address string) (*url.URL, error) {
 // oneShot returns a client that leaves no connection open behind it.
 func oneShot() *http.Client {
 	return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
-}
-
-// firstSecret picks one of a setting that may hold several: any of them verifies.
-func firstSecret(setting string) string {
-	for _, secret := range strings.FieldsFunc(setting, func(r rune) bool { return r == ',' || r == '\n' }) {
-		if secret = strings.TrimSpace(secret); secret != "" {
-			return secret
-		}
-	}
-	return ""
 }
 
 // asJSON keeps an answer that is JSON as it is, and makes a string of any other.

@@ -37,7 +37,7 @@ type Server struct {
 func Listen(address string, metrics prometheus.Gatherer, checks ...Check) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("admin address %s: %w", address, err)
+		return nil, fmt.Errorf("admin port, at ADMIN_ADDR: %w", err)
 	}
 	s := &Server{listener: listener, checks: checks}
 	mux := http.NewServeMux()
@@ -63,8 +63,12 @@ func (s *Server) Serve() error {
 // Drain makes /readyz fail from now on, so that no new work is sent here.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Close stops at once.
-func (s *Server) Close() error { return s.http.Close() }
+// Close stops at once, also a server that never served.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	_ = s.listener.Close() // which http has closed already, had it served
+	return err
+}
 
 func live(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") }
 

@@ -13,6 +13,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
+// ErrInUse is returned where another server uses the folder.
+var ErrInUse = errors.New("in use by another nats-server of Guichet: stop that one, or choose another folder")
+
 // readyTimeout bounds the start, which replays what the store holds.
 const readyTimeout = time.Minute
 
@@ -35,7 +38,8 @@ type Server struct {
 	lock *os.File
 }
 
-// Start runs a server that listens on loopback and syncs every write before it acknowledges it.
+// Start runs a server that listens on loopback and syncs every write before it acknowledges it. The error
+// wraps ErrInUse where another process has a server on this folder.
 func Start(o Options) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("NATS store: %w", err)
@@ -57,19 +61,51 @@ func Start(o Options) (*Server, error) {
 	if o.Adjust != nil {
 		o.Adjust(options)
 	}
-	s, err := server.NewServer(options)
+	s, err := run(options)
 	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("start nats-server: %w", err)
 	}
-	s.Start()
-	if !s.ReadyForConnections(readyTimeout) {
-		s.Shutdown()
-		_ = lock.Close()
-		return nil, fmt.Errorf("nats-server was not ready within %s", readyTimeout)
-	}
 	return &Server{nats: s, lock: lock}, nil
 }
+
+func run(options *server.Options) (*server.Server, error) {
+	s, err := server.NewServer(options)
+	if err != nil {
+		return nil, err
+	}
+	log := fatalLog{make(chan string, 1)}
+	s.SetLogger(log, false, false)
+	s.Start()
+	select {
+	case why := <-log.fatal:
+		err = errors.New(why)
+	default:
+		if s.ReadyForConnections(readyTimeout) {
+			return s, nil
+		}
+		err = fmt.Errorf("it was not ready within %s", readyTimeout)
+	}
+	s.Shutdown()
+	s.WaitForShutdown()
+	return nil, err
+}
+
+// fatalLog tells why a server gave up while it was starting, which the server itself only logs.
+type fatalLog struct{ fatal chan string }
+
+func (l fatalLog) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default: // only the first counts
+	}
+}
+
+func (fatalLog) Noticef(string, ...any) {}
+func (fatalLog) Warnf(string, ...any)   {}
+func (fatalLog) Errorf(string, ...any)  {}
+func (fatalLog) Debugf(string, ...any)  {}
+func (fatalLog) Tracef(string, ...any)  {}
 
 // lockDir keeps a second server off the same store: nats-server itself would start and damage it.
 func lockDir(dir string) (*os.File, error) {
@@ -80,7 +116,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s is in use by another nats-server of Guichet: stop that one, or choose another folder", dir)
+			return nil, fmt.Errorf("%s is %w", dir, ErrInUse)
 		}
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}

@@ -32,41 +32,81 @@ func Process() Source {
 	return Source{Env: env.ToMap(os.Environ()), SecretsDir: DockerSecrets}
 }
 
-// Validator is a settings struct that checks what no single field can; it returns every problem joined.
+// Validator is a settings struct, or a part of one, that checks what no single field can; it returns every
+// problem joined, each beginning with the variable that it is about.
 type Validator interface{ Validate() error }
 
-// Load fills into, a pointer to a settings struct. The error names every setting that is wrong, and
-// never repeats the value of a secret.
+// Load fills into, a pointer to a settings struct, and validates it and its parts. The error names every
+// setting that is wrong, each once, and never repeats the value of a secret.
 func Load(into any, from Source) error {
 	fields, err := describe(into)
 	if err != nil {
 		return err
 	}
-	var problems []error
+	r := report{named: map[string]bool{}}
 	values := map[string]string{}
-	secret := map[string]bool{}
 	for _, f := range fields {
 		value, err := from.lookup(f)
 		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		if value != "" {
+			r.add(f.name, err)
+		} else if value != "" {
 			values[f.name] = value
 		}
-		secret[f.name] = f.secret
 	}
-	if err := env.ParseWithOptions(into, env.Options{Environment: values}); err != nil {
+	if err := parse(into, values); err != nil {
 		for _, e := range unwrap(err) {
-			problems = append(problems, plain(e, fields, secret))
+			name, problem := plain(e, fields)
+			r.add(name, problem)
+			delete(values, name)
+		}
+		_ = parse(into, values) // the wrong ones now have their defaults, so that validation says nothing more of them
+	}
+	for _, problem := range validate(reflect.ValueOf(into)) {
+		if !r.named[subject(problem)] {
+			r.add(problem.Error(), problem)
 		}
 	}
-	if v, ok := into.(Validator); ok {
-		if err := v.Validate(); err != nil {
-			problems = append(problems, unwrap(err)...)
+	return errors.Join(r.problems...)
+}
+
+func parse(into any, values map[string]string) error {
+	return env.ParseWithOptions(into, env.Options{Environment: values})
+}
+
+// report collects problems by name: of several with one name the first is the cause of the others.
+type report struct {
+	problems []error
+	named    map[string]bool
+}
+
+func (r *report) add(name string, problem error) {
+	if !r.named[name] {
+		r.named[name] = true
+		r.problems = append(r.problems, problem)
+	}
+}
+
+// subject is what a validation's problem is about: its first word.
+func subject(problem error) string {
+	text := problem.Error()
+	if end := strings.IndexAny(text, " :"); end > 0 {
+		return text[:end]
+	}
+	return text
+}
+
+// validate returns the problems of a struct's parts, then its own.
+func validate(pointer reflect.Value) []error {
+	var problems []error
+	for i := range pointer.Elem().NumField() {
+		if f := pointer.Elem().Field(i); f.Kind() == reflect.Struct && f.CanInterface() {
+			problems = append(problems, validate(f.Addr())...)
 		}
 	}
-	return errors.Join(problems...)
+	if v, ok := pointer.Interface().(Validator); ok {
+		problems = append(problems, unwrap(v.Validate())...)
+	}
+	return problems
 }
 
 func (s Source) lookup(f field) (string, error) {
@@ -102,41 +142,41 @@ func readSecret(what, path string) (string, error) {
 	return value, nil
 }
 
-// unwrap flattens the two ways in which errors are joined here.
+// unwrap flattens errors that were joined, however deeply.
 func unwrap(err error) []error {
-	var many env.AggregateError
-	if errors.As(err, &many) {
-		return many.Errors
+	if err == nil {
+		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
 	}
-	return []error{err}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, unwrap(e)...)
+	}
+	return all
 }
 
-// plain turns a library error, which speaks of Go fields and may quote a value, into one about a variable.
-func plain(err error, fields []field, secret map[string]bool) error {
+// plain turns a library error, which speaks of Go fields and may quote a value, into one about a variable,
+// which it names.
+func plain(err error, fields []field) (name string, _ error) {
 	var missing env.VarIsNotSetError
-	if errors.As(err, &missing) {
-		hint := ""
-		if secret[missing.Key] {
-			hint = fmt.Sprintf(" (or %s_FILE, or the Docker secret %s)", missing.Key, strings.ToLower(missing.Key))
-		}
-		return fmt.Errorf("%s is not set%s", missing.Key, hint)
-	}
-	var parse env.ParseError
-	if errors.As(err, &parse) {
-		for _, f := range fields {
-			if f.field != parse.Name {
-				continue
-			}
-			if f.secret {
-				return fmt.Errorf("%s is not a valid %s", f.name, f.kind)
-			}
-			return fmt.Errorf("%s is not a valid %s: %w", f.name, f.kind, parse.Err)
+	var invalid env.ParseError
+	isMissing, isInvalid := errors.As(err, &missing), errors.As(err, &invalid)
+	for _, f := range fields {
+		switch {
+		case isMissing && f.name == missing.Key && f.secret:
+			return f.name, fmt.Errorf("%s is not set (or %s_FILE, or the Docker secret %s)", f.name, f.name, strings.ToLower(f.name))
+		case isMissing && f.name == missing.Key:
+			return f.name, fmt.Errorf("%s is not set", f.name)
+		case isInvalid && f.field == invalid.Name && f.secret:
+			return f.name, fmt.Errorf("%s is not a valid %s", f.name, f.kind)
+		case isInvalid && f.field == invalid.Name:
+			return f.name, fmt.Errorf("%s is not a valid %s: %w", f.name, f.kind, invalid.Err)
 		}
 	}
-	return err
+	return "", err
 }
 
 type field struct {

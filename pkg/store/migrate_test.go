@@ -81,25 +81,17 @@ func withOptions(t *testing.T, database, options string) string {
 func TestTheSchemaOfTheSearchPathIsMade(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
-		"guichet":            "guichet",
-		"Guichet":            "guichet",
-		"my-schema":          "my-schema",
-		`"My\ ""own"""`:      `My "own"`,
-		"guichet,public":     "public", // the first of them that is there
-		"guichet,elsewhere":  "guichet",
-		"reservé,pg_catalog": "pg_catalog", // always there, and nobody's
+		"guichet":           "guichet",
+		"Guichet":           "guichet",
+		"my-schema":         "my-schema",
+		`"My\ ""own"""`:     `My "own"`,
+		"guichet,public":    "public", // the first of them that is there
+		"guichet,elsewhere": "guichet",
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			database := withOptions(t, pgtest.Database(t), "-csearch_path="+path)
-			_, _, err := store.Migrate(t.Context(), database)
-			if want == "pg_catalog" {
-				if err == nil {
-					t.Error("tables were made in pg_catalog")
-				}
-				return
-			}
-			if err != nil {
+			if _, _, err := store.Migrate(t.Context(), database); err != nil {
 				t.Fatal(err)
 			}
 			var schema string

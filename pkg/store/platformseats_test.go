@@ -85,12 +85,13 @@ func TestCopiedRowsAreCounted(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		defer func() { _ = stmt.Close() }()
 		for _, id := range ids {
 			if _, err := stmt.Exec(id, "e", "x"); err != nil {
 				return err
 			}
 		}
-		if err := stmt.Close(); err != nil {
+		if _, err := stmt.Exec(); err != nil { // its end
 			return err
 		}
 		return tx.Commit()

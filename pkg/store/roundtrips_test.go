@@ -2,10 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"io"
-	"net"
-	"net/url"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -34,9 +30,17 @@ func TestABatchTakesADozenRoundTrips(t *testing.T) {
 		}
 		return out
 	}
-	through, trips := countingProxy(t, f.url)
-	f.url = through
-	s := f.open(store.Options{})
+	var trips atomic.Int64
+	var answered atomic.Bool
+	s := f.through(proxy{
+		asked: func([]byte) verdict {
+			if answered.Swap(false) {
+				trips.Add(1)
+			}
+			return pass
+		},
+		answered: func() { answered.Store(true) },
+	})
 	if _, err := s.Process(t.Context(), batch(0)); err != nil { // prepares what is not yet
 		t.Fatal(err)
 	}
@@ -45,83 +49,7 @@ func TestABatchTakesADozenRoundTrips(t *testing.T) {
 	if err != nil || len(result.Stored) != facts {
 		t.Fatalf("%d stored, %v", len(result.Stored), err)
 	}
-	n := trips.Load() - before
-	t.Logf("%d round trips", n)
-	if n < 5 || n > 12 {
+	if n := trips.Load() - before; n < 5 || n > 12 {
 		t.Errorf("%d round trips for %d events", n, facts)
 	}
-}
-
-// countingProxy returns a URL of the same database, and the count of times that a connection through it was
-// spoken to after it had answered.
-func countingProxy(t *testing.T, database string) (string, *atomic.Int64) {
-	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	network, address := "tcp", u.Host
-	query := u.Query()
-	if folder := query.Get("host"); folder != "" {
-		port := query.Get("port")
-		if port == "" {
-			port = "5432"
-		}
-		network, address = "unix", folder+"/.s.PGSQL."+port
-		query.Del("host")
-		query.Del("port")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var open sync.WaitGroup
-	t.Cleanup(open.Wait)
-	t.Cleanup(func() { _ = listener.Close() })
-	trips := new(atomic.Int64)
-	open.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial(network, address)
-			if err != nil {
-				t.Error(err)
-				_ = client.Close()
-				return
-			}
-			var answered atomic.Bool
-			answered.Store(true)
-			open.Go(func() {
-				_, _ = io.Copy(server, hook{client, func() {
-					if answered.Swap(false) {
-						trips.Add(1)
-					}
-				}})
-				_ = server.Close()
-			})
-			open.Go(func() {
-				_, _ = io.Copy(client, hook{server, func() { answered.Store(true) }})
-				_ = client.Close()
-			})
-		}
-	})
-	query.Set("sslmode", "disable")
-	u.Host, u.RawQuery = listener.Addr().String(), query.Encode()
-	return u.String(), trips
-}
-
-// hook is a reader that tells of what it reads.
-type hook struct {
-	io.Reader
-	read func()
-}
-
-func (h hook) Read(p []byte) (int, error) {
-	n, err := h.Reader.Read(p)
-	if n > 0 {
-		h.read()
-	}
-	return n, err
 }

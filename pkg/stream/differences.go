@@ -16,11 +16,16 @@ func differences(have, want jetstream.StreamConfig) string {
 	d.add("discard", have.Discard, want.Discard)
 	d.add("max age", have.MaxAge, want.MaxAge)
 	d.add("max bytes", have.MaxBytes, want.MaxBytes)
+	d.add("max messages", max(have.MaxMsgs, 0), want.MaxMsgs) // the server writes -1 for no limit
+	d.add("max messages per subject", max(have.MaxMsgsPerSubject, 0), want.MaxMsgsPerSubject)
+	d.add("max message size", max(have.MaxMsgSize, 0), want.MaxMsgSize)
 	d.add("duplicate window", have.Duplicates, want.Duplicates)
 	d.add("replicas", have.Replicas, want.Replicas)
 	d.add("compression", have.Compression, want.Compression)
 	d.add("direct get", have.AllowDirect, want.AllowDirect)
 	d.add("atomic publish", have.AllowAtomicPublish, want.AllowAtomicPublish)
+	d.add("no ack", have.NoAck, want.NoAck)
+	d.add("persist mode", have.PersistMode, want.PersistMode)
 	return d.String()
 }
 
@@ -32,6 +37,15 @@ func consumerDifferences(have, want jetstream.ConsumerConfig) string {
 	d.add("max deliver", have.MaxDeliver, want.MaxDeliver)
 	d.add("filter", have.FilterSubject+strings.Join(have.FilterSubjects, " "), "")
 	d.add("backoff", len(have.BackOff), 0)
+	d.add("deliver policy", have.DeliverPolicy, want.DeliverPolicy)
+	d.add("replay policy", have.ReplayPolicy, want.ReplayPolicy)
+	d.add("rate limit", have.RateLimit, want.RateLimit)
+	d.add("headers only", have.HeadersOnly, want.HeadersOnly)
+	d.add("inactive threshold", have.InactiveThreshold, want.InactiveThreshold)
+	d.add("memory storage", have.MemoryStorage, want.MemoryStorage)
+	d.add("max batch", have.MaxRequestBatch, want.MaxRequestBatch)
+	d.add("max bytes", have.MaxRequestMaxBytes, want.MaxRequestMaxBytes)
+	d.add("max expires", have.MaxRequestExpires, want.MaxRequestExpires)
 	return d.String()
 }
 

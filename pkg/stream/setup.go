@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -86,7 +87,11 @@ func DeadLettersConfig(c Config) jetstream.StreamConfig {
 }
 
 // Change says what Setup did about one thing: "created", "changed" or "found".
-type Change struct{ What, Name, Detail string }
+type Change struct {
+	What   string `json:"what"`
+	Name   string `json:"name"`
+	Detail string `json:"detail,omitempty"`
+}
 
 // Setup makes the streams and the consumer what they must be. It is idempotent, and refuses a change
 // that would lose stored events.
@@ -111,12 +116,12 @@ func setupStream(ctx context.Context, js jetstream.JetStream, want jetstream.Str
 	existing, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if _, err := js.CreateStream(ctx, want); err != nil {
-			return Change{}, fmt.Errorf("create %s: %w", name, err)
+			return Change{}, fmt.Errorf("create %s: %w", name, reason(js, err))
 		}
 		return Change{"created", name, ""}, nil
 	}
 	if err != nil {
-		return Change{}, fmt.Errorf("look up %s: %w", name, err)
+		return Change{}, fmt.Errorf("look up %s: %w", name, reason(js, err))
 	}
 	info := existing.CachedInfo()
 	detail := differences(info.Config, want)
@@ -126,9 +131,9 @@ func setupStream(ctx context.Context, js jetstream.JetStream, want jetstream.Str
 	if err := wouldLose(info, want, time.Now()); err != nil {
 		return Change{}, fmt.Errorf("%s is left as it is: %w", name, err)
 	}
-	want.Metadata = info.Config.Metadata
+	want.Metadata, want.Placement = info.Config.Metadata, info.Config.Placement
 	if _, err := js.UpdateStream(ctx, want); err != nil {
-		return Change{}, fmt.Errorf("change %s: %w", name, err)
+		return Change{}, fmt.Errorf("change %s (%s): %w", name, detail, reason(js, err))
 	}
 	return Change{"changed", name, detail}, nil
 }
@@ -137,8 +142,8 @@ func setupStream(ctx context.Context, js jetstream.JetStream, want jetstream.Str
 func wouldLose(have *jetstream.StreamInfo, want jetstream.StreamConfig, now time.Time) error {
 	state := have.State
 	switch {
-	case have.Config.Storage != want.Storage || have.Config.Retention != want.Retention:
-		return errors.New("its storage or retention is another, which only a new stream can change; move its messages first")
+	case have.Config.Storage != want.Storage || have.Config.Retention != want.Retention || have.Config.PersistMode != want.PersistMode:
+		return fmt.Errorf("only a new stream can change its storage, retention or persist mode (%s); move its messages first", differences(have.Config, want))
 	case state.Bytes > uint64(max(want.MaxBytes, 0)):
 		return fmt.Errorf("it holds %d bytes, more than the %d wanted; raise STREAM_MAX_BYTES", state.Bytes, want.MaxBytes)
 	case want.MaxAge > 0 && state.Msgs > 0 && now.Sub(state.FirstTime) > want.MaxAge:
@@ -154,20 +159,34 @@ func setupConsumer(ctx context.Context, js jetstream.JetStream) (Change, error) 
 	existing, err := js.Consumer(ctx, Events, Consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		if _, err := js.CreateConsumer(ctx, Events, want); err != nil {
-			return Change{}, fmt.Errorf("create %s: %w", name, err)
+			return Change{}, fmt.Errorf("create %s: %w", name, reason(js, err))
 		}
 		return Change{"created", name, ""}, nil
 	}
 	if err != nil {
-		return Change{}, fmt.Errorf("look up %s: %w", name, err)
+		return Change{}, fmt.Errorf("look up %s: %w", name, reason(js, err))
 	}
 	info := existing.CachedInfo()
 	detail := consumerDifferences(info.Config, want)
 	if detail == "" {
 		return Change{"found", name, fmt.Sprintf("%d pending, %d in work", info.NumPending, info.NumAckPending)}, nil
 	}
-	if _, err := js.UpdateConsumer(ctx, Events, want); err != nil {
-		return Change{}, fmt.Errorf("change %s: %w", name, err)
+	want.Metadata, want.PauseUntil = info.Config.Metadata, info.Config.PauseUntil
+	_, err = js.UpdateConsumer(ctx, Events, want)
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		return Change{}, fmt.Errorf("change %s (%s): %w; delete it and set up again: every event is then delivered once more, which changes nothing", name, detail, err)
+	}
+	if err != nil {
+		return Change{}, fmt.Errorf("change %s (%s): %w", name, detail, reason(js, err))
 	}
 	return Change{"changed", name, detail}, nil
+}
+
+// reason returns why a request to JetStream got no answer: the server tells of a refused permission apart.
+func reason(js jetstream.JetStream, err error) error {
+	if last := js.Conn().LastError(); errors.Is(err, context.DeadlineExceeded) && errors.Is(last, nats.ErrPermissionViolation) {
+		return last
+	}
+	return err
 }

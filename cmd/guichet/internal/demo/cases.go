@@ -23,7 +23,7 @@ func cases() []scenario {
 		sequence("card 4000000000000002 declined", "FAILED", func(b *simulate.Payment) []simulate.Event {
 			return []simulate.Event{b.Failed(simulate.CardDeclined())}
 		}),
-		sequence("declined, then paid with another card", "PAID", func(b *simulate.Payment) []simulate.Event {
+		sequence("declined, then paid by another card", "PAID", func(b *simulate.Payment) []simulate.Event {
 			return []simulate.Event{b.Failed(simulate.CardDeclined()), b.Completed()}
 		}),
 		sequence("canceled", "CANCELED", func(b *simulate.Payment) []simulate.Event {
@@ -46,7 +46,7 @@ func cases() []scenario {
 		sequence("paid, then a late failure", "PAID", func(b *simulate.Payment) []simulate.Event {
 			return []simulate.Event{b.Completed(), b.Failed(simulate.CardDeclined())}
 		}),
-		{"last place: sold once, the second buyer refused", "PAID", lastPlace},
+		{"last place, the second buyer refused", "PAID", lastPlace},
 	}
 }
 

@@ -30,7 +30,6 @@ type Target struct {
 type Outcome struct {
 	Case, Registration, Status string
 	Seat                       bool
-	Attention                  string
 	Mails                      string
 	Answers                    string
 	Want                       string // the status that the guide promises
@@ -57,12 +56,12 @@ type Report struct {
 func Play(ctx context.Context, t Target, progress io.Writer) (Report, error) {
 	db, err := sqlx.ConnectContext(ctx, "postgres", t.DatabaseURL)
 	if err != nil {
-		return Report{}, fmt.Errorf("demo: reach the database: %w", err)
+		return Report{}, fmt.Errorf("reach the database: %w", err)
 	}
 	defer func() { _ = db.Close() }()
 	now := time.Now()
 	p := &play{
-		target: t, db: db, client: &http.Client{Timeout: settleTimeout}, run: now.UTC().Format("0102-150405.000"),
+		target: t, db: db, client: &http.Client{Timeout: settleTimeout}, run: strconv.FormatInt(now.UnixMilli(), 36),
 		stripe: simulate.New(rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)), time.Now), // #nosec G404 G115 -- ids of a demo
 	}
 	if err := p.open(ctx); err != nil {
@@ -73,7 +72,7 @@ func Play(ctx context.Context, t Target, progress io.Writer) (Report, error) {
 		_, _ = fmt.Fprintf(progress, "  ▸ %s\n", c.title)
 		registration, answers, err := c.play(ctx, p)
 		if err != nil {
-			return report, fmt.Errorf("demo, %s: %w", c.title, err)
+			return report, fmt.Errorf("%q: %w", c.title, err)
 		}
 		report.Outcomes = append(report.Outcomes, Outcome{Case: c.title, Registration: registration, Answers: answers, Want: c.want})
 	}
@@ -99,7 +98,7 @@ func (p *play) open(ctx context.Context) error {
 	p.workshop, p.last = "evt-atelier-"+p.run, "evt-derniere-place-"+p.run
 	const insert = `INSERT INTO events (id, title, capacity) VALUES ($1, 'Atelier Go', 12), ($2, 'Dernière place', 1)`
 	if _, err := p.db.ExecContext(ctx, insert, p.workshop, p.last); err != nil {
-		return fmt.Errorf("demo: insert events: %w", err)
+		return fmt.Errorf("insert events: %w", err)
 	}
 	return nil
 }

@@ -40,7 +40,6 @@ const pollInterval = 20 * time.Millisecond
 const outcomeQuery = `
 SELECT r.status,
        r.seat_held,
-       array_to_string(r.attention, ', '),
        r.due_at IS NOT NULL OR EXISTS (
            SELECT FROM notifications n WHERE n.registration_id = r.id AND n.status = 'pending') AS unfinished,
        coalesce((
@@ -67,7 +66,7 @@ func (p *play) settled(ctx context.Context, report *Report) error {
 		}
 	}
 	if err := p.db.SelectContext(ctx, &report.Places, placesQuery, p.workshop, p.last); err != nil {
-		return fmt.Errorf("demo: read places: %w", err)
+		return fmt.Errorf("read places: %w", err)
 	}
 	return nil
 }
@@ -77,9 +76,9 @@ func (p *play) await(ctx context.Context, o *Outcome) error {
 	defer tick.Stop()
 	for {
 		var unfinished bool
-		err := p.db.QueryRowContext(ctx, outcomeQuery, o.Registration).Scan(&o.Status, &o.Seat, &o.Attention, &unfinished, &o.Mails)
+		err := p.db.QueryRowContext(ctx, outcomeQuery, o.Registration).Scan(&o.Status, &o.Seat, &unfinished, &o.Mails)
 		if err != nil {
-			return fmt.Errorf("demo: read %s: %w", o.Registration, err)
+			return fmt.Errorf("read %s: %w", o.Registration, err)
 		}
 		if o.Status == o.Want && !unfinished {
 			return nil
@@ -89,7 +88,7 @@ func (p *play) await(ctx context.Context, o *Outcome) error {
 			if o.Status == o.Want { // its mails take their time, which is the SMTP server's affair
 				return nil
 			}
-			return fmt.Errorf("demo: %q is %s, not %s, after %s; the log above says why", o.Case, o.Status, o.Want, settleTimeout)
+			return fmt.Errorf("%q is %s, not %s, after %s", o.Case, o.Status, o.Want, settleTimeout)
 		case <-tick.C:
 		}
 	}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/educareschool/guichet/pkg/registration"
+	"github.com/educareschool/guichet/pkg/settings"
+	"github.com/educareschool/guichet/pkg/store"
+)
+
+type attentionCommand struct {
+	List attentionList `cmd:"" default:"withargs" help:"List what waits for a person."`
+	Ack  attentionAck  `cmd:"" help:"Note that somebody has seen to one, with a word on what they did."`
+}
+
+type attentionList struct {
+	All   bool `help:"Show also what was acknowledged, and what cleared by itself."`
+	Limit int  `default:"100" help:"Most rows to show (default ${default})." placeholder:"N"`
+}
+
+// Help shows an example.
+func (attentionList) Help() string {
+	return `Attention is raised once, mailed to the admin, and clears when its cause is gone.
+
+    guichet attention list
+    guichet attention list --all --output json
+
+Settings (environment): DATABASE_URL, also as DATABASE_URL_FILE or as a Docker secret.`
+}
+
+// Run lists attention.
+func (c attentionList) Run(ctx context.Context, g globals, s surroundings) error {
+	db, err := g.openStore(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	found, err := db.Attention(ctx, c.All, c.Limit)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"NUMBER", "RAISED", "FLAG", "REGISTRATION", "ABOUT", "STATE"}}
+	for _, o := range found {
+		state := "open"
+		switch {
+		case o.AcknowledgedAt != nil:
+			state = "seen by " + o.AcknowledgedBy + ": " + o.Note
+		case o.ClearedAt != nil:
+			state = "cleared " + o.ClearedAt.UTC().Format(time.DateTime)
+		}
+		rows = append(rows, []string{
+			strconv.FormatInt(o.ID, 10), o.RaisedAt.UTC().Format(time.DateTime), o.Flag, cmp.Or(o.RegistrationID, "-"), o.Object, state,
+		})
+	}
+	if len(found) == 0 && g.Output != "json" {
+		_, err := fmt.Fprintln(s.Stdout, "Nothing waits for a person.")
+		return err
+	}
+	return g.print(s.Stdout, found, rows)
+}
+
+type attentionAck struct {
+	Number int64  `arg:"" help:"Number of the attention, as 'guichet attention list' shows it."`
+	Note   string `required:"" help:"What was done about it." placeholder:"TEXT"`
+	By     string `help:"Who has seen to it; else the user who runs this." placeholder:"NAME"`
+}
+
+// Help shows an example.
+func (attentionAck) Help() string {
+	return `The flag stays on the registration for as long as its cause is there; it waits for nobody any longer.
+
+    guichet attention ack 12 --note "refunded the second payment"
+
+Settings (environment): DATABASE_URL, also as DATABASE_URL_FILE or as a Docker secret.`
+}
+
+// Run acknowledges attention.
+func (c attentionAck) Run(ctx context.Context, g globals, s surroundings) error {
+	by := c.By
+	if by == "" {
+		if u, err := user.Current(); err == nil {
+			by = u.Username
+		}
+	}
+	if by == "" {
+		return usageError{errors.New("nobody knows who you are: say --by")}
+	}
+	db, err := g.openStore(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	if err := db.Acknowledge(ctx, c.Number, by, c.Note); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Stdout, "Attention %d is noted as seen by %s.\n", c.Number, by)
+	return err
+}
+
+// openStore opens the database that the settings, or a running guichet dev, name.
+func (g globals) openStore(ctx context.Context, s surroundings) (*store.Store, error) {
+	var config settings.Database
+	source, err := g.settingsWithDev(s.Settings)
+	if err != nil {
+		return nil, err
+	}
+	if err := settings.Load(&config, source); err != nil {
+		return nil, usageError{err}
+	}
+	return store.Open(ctx, config.URL, store.Options{Policy: registration.Policy{}})
+}
