@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -108,7 +109,7 @@ func (p proxy) bringBack(server, client net.Conn) {
 		if p.answered != nil {
 			p.answered()
 		}
-		if _, err := client.Write(buffer[:n]); err != nil && err != io.EOF {
+		if _, err := client.Write(buffer[:n]); err != nil && !errors.Is(err, io.EOF) {
 			return
 		}
 	}
