@@ -89,7 +89,6 @@ func (p proxy) carry(client, server net.Conn) {
 		case deaf:
 			_ = client.Close()
 			_, _ = server.Write(buffer[:n])
-			_, _ = server.Read(buffer) // it has done it
 			return
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
