@@ -34,6 +34,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // an ordinary user runs what is in it, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	// The services are built as the tests are, so that the race detector watches them too.
 	args := []string{"build", "-o", dir}
 	if raceEnabled {
@@ -86,11 +90,17 @@ func (o *output) String() string {
 // start runs a program with nothing of this process's environment but what is given; the test's end ends it.
 func start(t testing.TB, name string, env []string, args ...string) *process {
 	t.Helper()
+	return startWith(t, func(cmd *exec.Cmd) { cmd.Dir = t.TempDir() }, name, env, args...)
+}
+
+// startWith runs a program as start does, in a way that is adjusted.
+func startWith(t testing.TB, adjust func(*exec.Cmd), name string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: name, done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(os.Getenv(binDir), name), args...) // #nosec G204 -- our own binaries
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + os.TempDir()}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	p.cmd.Dir = t.TempDir()
+	adjust(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
