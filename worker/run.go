@@ -59,7 +59,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.filter(), metrics: newMetrics(registry),
 		mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1),
 	}
-	if w.nats, err = stream.Connect(o.Settings.NATS.URL, "worker", o.Log); err != nil {
+	closed := make(chan struct{})
+	w.nats, err = stream.Connect(o.Settings.NATS.URL, "worker", o.Log, nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
 		return fmt.Errorf("NATS: %w", err)
 	}
 	defer w.nats.Close()
@@ -83,6 +85,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	group.Go(func() error {
 		defer func() { _ = probes.Close() }()
 		return w.run(running, probes, o.Ready)
+	})
+	group.Go(func() error { // NATS refuses for good who comes with a wrong password
+		select {
+		case <-closed:
+			return fmt.Errorf("NATS closed the connection for good: %w", w.nats.LastError())
+		case <-running.Done():
+			return nil
+		}
 	})
 	return group.Wait()
 }
