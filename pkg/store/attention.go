@@ -46,7 +46,9 @@ func (t *tx) syncAttention(ctx context.Context, rows []*row) error {
 	if len(touched) == 0 {
 		return nil
 	}
-	if _, err := t.ExecContext(ctx, syncAttentionQuery, t.now, pq.Array(ids), pq.Array(flags), pq.Array(objects), pq.Array(facts), pq.Array(touched)); err != nil {
+	_, err := t.on(ctx, t.statements.syncAttention).ExecContext(ctx,
+		t.now, pq.Array(ids), pq.Array(flags), pq.Array(objects), pq.Array(facts), pq.Array(touched))
+	if err != nil {
 		return fmt.Errorf("write attention: %w", err)
 	}
 	return nil
@@ -69,6 +71,7 @@ WITH raised AS (
         AND NOT EXISTS (SELECT FROM attention a WHERE a.fact_id = f.id AND a.registration_id IS NULL)
     ORDER BY f.stored_at
     LIMIT $3
+    FOR NO KEY UPDATE OF f SKIP LOCKED -- who links one meanwhile clears it afterwards, or has done so
     ON CONFLICT DO NOTHING
     RETURNING fact_id, flag, object
 )
@@ -76,6 +79,20 @@ INSERT INTO notifications (fact_id, kind, slot, created_at, send_after)
 SELECT fact_id, 'attention', 'attention:' || flag || ':' || object, $1::timestamptz, $1::timestamptz
 FROM raised
 ON CONFLICT DO NOTHING`
+
+// It is a statement of its own, to see what was raised before the facts were locked.
+const clearUnlinkedQuery = `
+UPDATE attention
+SET cleared_at = $1
+WHERE fact_id = ANY ($2) AND registration_id IS NULL AND cleared_at IS NULL`
+
+// clearUnlinked clears the attention of facts that have found their registration.
+func (t *tx) clearUnlinked(ctx context.Context, facts []string) error {
+	if _, err := t.on(ctx, t.statements.clearUnlinked).ExecContext(ctx, t.now, pq.Array(facts)); err != nil {
+		return fmt.Errorf("clear attention of linked facts: %w", err)
+	}
+	return nil
+}
 
 // RaiseUnlinked raises the attention of facts that have waited for as long as age, up to limit of them, and
 // says how many there were.
@@ -86,15 +103,6 @@ func (s *Store) RaiseUnlinked(ctx context.Context, age time.Duration, limit int)
 		return 0, fmt.Errorf("raise attention of unlinked facts: %w", err)
 	}
 	return done.RowsAffected()
-}
-
-// clearUnlinked clears the attention of facts that have found their registration.
-func (t *tx) clearUnlinked(ctx context.Context, facts []string) error {
-	const query = `UPDATE attention SET cleared_at = $1 WHERE fact_id = ANY ($2) AND registration_id IS NULL AND cleared_at IS NULL`
-	if _, err := t.ExecContext(ctx, query, t.now, pq.Array(facts)); err != nil {
-		return fmt.Errorf("clear attention of linked facts: %w", err)
-	}
-	return nil
 }
 
 const unconfirmedQuery = `

@@ -117,6 +117,10 @@ func (f *fixture) problems() []string {
 		if flags = slices.Compact(flags); !slices.Equal(flags, r.attention) {
 			out = append(out, fmt.Sprintf("%s raises %q, want %q", r.ID, r.attention, flags))
 		}
+		open := f.list(`SELECT flag FROM attention WHERE registration_id = $1 AND cleared_at IS NULL GROUP BY flag ORDER BY flag`, r.ID)
+		if !slices.Equal(flags, open) && len(flags)+len(open) > 0 {
+			out = append(out, fmt.Sprintf("%s has the occurrences %q, want %q", r.ID, open, flags))
+		}
 		if r.held && !state.SeatWish {
 			out = append(out, r.ID+" holds a place that it does not wish for")
 		}

@@ -12,7 +12,7 @@ SET email = '', name = NULL
 FROM (
     SELECT id
     FROM registrations
-    WHERE removed_at <= $1 AND removed_at IS NOT NULL AND email <> ''
+    WHERE removed_at <= $1 AND removed_at IS NOT NULL AND (email <> '' OR name IS NOT NULL)
     ORDER BY removed_at
     LIMIT $2
     FOR NO KEY UPDATE SKIP LOCKED

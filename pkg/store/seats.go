@@ -58,14 +58,19 @@ func (t *tx) grantSeats(ctx context.Context, rows []*row) error {
 
 // raise adds the attention that is the store's, which alone knows the places, to that of the facts.
 func (r *row) raise() {
-	r.mails, r.raised = r.state.Mails, r.state.Attention
+	r.mails, r.raised = r.state.Mails, nil
+	raised := r.state.Attention
 	if r.paid() && !r.willHold {
 		a := r.withoutSeat()
-		r.mails, r.raised = append(r.mails, a.Mail()), append(r.raised, a)
+		r.mails, raised = append(r.mails, a.Mail()), append(raised, a)
 	}
-	flags := make([]string, 0, len(r.raised))
-	for _, a := range r.raised {
+	flags := make([]string, 0, len(raised))
+	for _, a := range raised {
 		flags = append(flags, string(a.Flag))
+		again := func(b registration.Attention) bool { return a.Flag == b.Flag && a.Object == b.Object }
+		if !slices.ContainsFunc(r.raised, again) { // facts that contradict each other may raise one twice
+			r.raised = append(r.raised, a)
+		}
 	}
 	r.willRaise = unique(flags)
 }

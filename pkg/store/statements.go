@@ -14,6 +14,7 @@ type statements struct {
 	resolve, insert, found, adopt             *sqlx.Stmt
 	lockRegistrations, loadFacts              *sqlx.Stmt
 	lockEvents, countWaiting, write, clearDue *sqlx.Stmt
+	syncAttention, clearUnlinked              *sqlx.Stmt
 	selectDue, selectStrays, selectOverdue    *sqlx.Stmt
 	markSeatable                              *sqlx.Stmt
 	claimMails, recipient, finishMail         *sqlx.Stmt
@@ -38,6 +39,8 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		{&s.countWaiting, countWaitingQuery},
 		{&s.write, writeQuery},
 		{&s.clearDue, clearDueQuery},
+		{&s.syncAttention, syncAttentionQuery},
+		{&s.clearUnlinked, clearUnlinkedQuery},
 		{&s.selectDue, selectDueQuery},
 		{&s.selectStrays, selectStraysQuery},
 		{&s.selectOverdue, selectOverdueQuery},

@@ -105,7 +105,7 @@ func IsDataError(err error) bool {
 	switch c := code(err); {
 	case len(c) < 2:
 		return false
-	case c[:2] == "22", c[:2] == "23", c[:2] == "54", c == "P0001":
+	case c[:2] == "21", c[:2] == "22", c[:2] == "23", c[:2] == "54", c == "P0001":
 		return true
 	}
 	return false

@@ -25,7 +25,7 @@ ALTER TABLE stripe_events ADD COLUMN asked_at timestamptz;
 
 -- A succeeded intent without a payment leaves its registration pending, without a deadline.
 CREATE INDEX registrations_processing ON registrations (id) WHERE status = 'PENDING' AND deadline IS NULL;
-CREATE INDEX registrations_removed ON registrations (removed_at) WHERE removed_at IS NOT NULL AND email <> '';
+CREATE INDEX registrations_removed ON registrations (removed_at) WHERE removed_at IS NOT NULL AND (email <> '' OR name IS NOT NULL);
 
 -- +goose StatementBegin
 CREATE FUNCTION guichet_attention_forgets() RETURNS trigger
