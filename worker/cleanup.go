@@ -33,6 +33,9 @@ func (w *worker) cleanup(ctx context.Context) error {
 		if err := w.awaitBacklog(ctx); err != nil {
 			return err
 		}
+		if err := w.linkStrays(ctx, time.Time{}); err != nil {
+			return err
+		}
 		if err := w.store.MarkSeatable(ctx); err != nil {
 			return err
 		}
@@ -46,10 +49,10 @@ func (w *worker) cleanup(ctx context.Context) error {
 
 // cleanOverdue stores, batch by batch, the facts that end what has passed its deadline.
 func (w *worker) cleanOverdue(ctx context.Context) (found, cleaned int, err error) {
-	var seen []string
+	var stayed []string
 	size := cleanupSize
 	for {
-		overdue, err := w.store.Overdue(ctx, size, seen)
+		overdue, err := w.store.Overdue(ctx, size, stayed)
 		if err != nil || len(overdue) == 0 {
 			return found, cleaned, err
 		}
@@ -57,25 +60,31 @@ func (w *worker) cleanOverdue(ctx context.Context) (found, cleaned int, err erro
 		var facts []store.Received
 		var unanswered error
 		for _, o := range overdue {
-			seen = append(seen, o.Registration.ID)
 			if unanswered == nil {
 				var more []store.Received
 				more, unanswered = w.verdictOn(ctx, o)
 				facts = append(facts, more...)
 			}
 		}
-		n, left, err := w.storeFacts(ctx, facts, size)
-		cleaned += n
+		about, left, err := w.storeFacts(ctx, facts, size)
+		cleaned += len(about)
 		size = left
 		if err = errors.Join(err, unanswered); err != nil {
 			return found, cleaned, err
 		}
+		for _, o := range overdue {
+			if !about[o.Registration.ID] {
+				stayed = append(stayed, o.Registration.ID)
+			}
+		}
 	}
 }
 
-// storeFacts processes facts in batches of a size, of half of it where that takes too long. It says how many
-// registrations they concern that are cleaned by now, and which size went well.
-func (w *worker) storeFacts(ctx context.Context, facts []store.Received, size int) (cleaned, left int, err error) {
+// storeFacts processes facts in batches of a size, of half of it where that takes too long or one of them is
+// refused; one that is refused alone is left out. It returns the registrations of those that were new, and
+// which size went well.
+func (w *worker) storeFacts(ctx context.Context, facts []store.Received, size int) (about map[string]bool, left int, err error) {
+	about = map[string]bool{}
 	for len(facts) > 0 {
 		batch := facts[:min(size, len(facts))]
 		bounded, cancel := context.WithTimeout(ctx, cleanupTimeout)
@@ -83,23 +92,23 @@ func (w *worker) storeFacts(ctx context.Context, facts []store.Received, size in
 		timedOut := bounded.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
-		case timedOut && size > 1:
-			size /= 2
+		case (timedOut || store.IsDataError(err)) && len(batch) > 1:
+			size = len(batch) / 2
 			continue
+		case store.IsDataError(err):
+			w.log.Error("A registration could not be cleaned", append(eventFields(batch[0]), zap.Error(err))...)
 		case err != nil:
-			return cleaned, size, err
+			return about, size, err
 		}
-		about := map[string]bool{}
 		for _, f := range batch {
 			if result.Stored[f.ID] {
 				about[f.Registration] = true
 			}
 		}
-		cleaned += len(about)
 		w.reportLinks(result)
 		facts = facts[len(batch):]
 	}
-	return cleaned, size, nil
+	return about, size, nil
 }
 
 // raiseAttention tells of what has stayed unexplained for too long: payments and disputes without a
@@ -120,7 +129,7 @@ func (w *worker) raiseAttention(ctx context.Context) error {
 			return err
 		}
 		stored, _, err := w.storeFacts(ctx, facts, cleanupSize)
-		if err != nil || stored == 0 {
+		if err != nil || len(stored) == 0 {
 			return err
 		}
 	}

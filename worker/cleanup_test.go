@@ -91,3 +91,17 @@ func TestOneWorkerAtATimeCleansUp(t *testing.T) {
 	r.is("450", `SELECT count(*) FROM registration_history`)
 	r.is("0", `SELECT seats_held FROM events WHERE id = 'e3'`)
 }
+
+func TestOneRegistrationThatIsRefusedDoesNotStopTheCleanup(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$`)
+	r.exec(`CREATE TRIGGER refuse BEFORE INSERT ON stripe_events FOR EACH ROW WHEN (NEW.id LIKE '%:reg-7:%') EXECUTE FUNCTION refuse()`)
+	r.exec(`INSERT INTO registrations (id, event_id, email, checkout_session_id, checkout_expires_at)
+		SELECT 'reg-' || n, 'e', 'x@example.org', 'cs_' || n, now() - interval '2 hours' FROM generate_series(1, 20) n`)
+	w := r.work()
+	r.is("19", `SELECT count(*) FROM registrations WHERE status = 'EXPIRED' AND NOT seat_held`)
+	w.says("A registration could not be cleaned")
+	w.says("✅ Cleanup completed: 19/20 registrations cleaned")
+	r.is("PENDING", `SELECT status FROM registrations WHERE id = 'reg-7'`)
+}

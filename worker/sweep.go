@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,21 +19,30 @@ const strayAge = 10 * time.Minute
 // sweep settles registrations that the platform made or changed, and links facts that two workers left waiting.
 func (w *worker) sweep(ctx context.Context) error {
 	_, err := w.store.Alone(ctx, store.SweepLock, func(ctx context.Context) error {
-		for {
-			result, due, err := w.store.Sweep(ctx, sweepSize)
-			if err != nil {
-				return err
-			}
-			w.reportLinks(result)
-			if due < sweepSize {
-				break
-			}
-		}
-		result, err := w.store.LinkStrays(ctx, time.Now().Add(-strayAge), sweepSize)
-		w.reportLinks(result)
-		return err
+		return errors.Join(w.settleDue(ctx), w.linkStrays(ctx, time.Now().Add(-strayAge)))
 	})
 	return err
+}
+
+func (w *worker) settleDue(ctx context.Context) error {
+	for {
+		result, due, err := w.store.Sweep(ctx, sweepSize)
+		w.reportLinks(result)
+		if err != nil || due < sweepSize {
+			return err
+		}
+	}
+}
+
+// linkStrays links what was stored since a time and waits although it need not.
+func (w *worker) linkStrays(ctx context.Context, since time.Time) error {
+	for {
+		result, err := w.store.LinkStrays(ctx, since, sweepSize)
+		w.reportLinks(result)
+		if err != nil || len(result.Links) < sweepSize {
+			return err
+		}
+	}
 }
 
 // every runs work at once and then each interval, sooner when woken, until ctx ends. A failure is logged
