@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -17,7 +18,15 @@ import (
 	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+// TestMain raises rapid's default of 100 checks a property; -rapid.checks and RAPID_CHECKS still decide.
+func TestMain(m *testing.M) {
+	if os.Getenv("RAPID_CHECKS") == "" {
+		if err := flag.Set("rapid.checks", "1000"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(pgtest.Run(m))
+}
 
 // noon is when the tests' payments happen.
 var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
