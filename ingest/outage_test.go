@@ -128,6 +128,7 @@ func TestALostAcknowledgementIsMadeGoodWithinTheRequest(t *testing.T) {
 	}
 }
 
+// hoangdaochuz/booking#28 answered its default 200 while the broker was down.
 func TestAServerThatGoesAwayFailsThoseWaitingAtOnceAndIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -152,6 +152,7 @@ func TestTheCapacityIsNeverBelowWhatIsHeld(t *testing.T) {
 	f.wantExactCounts()
 }
 
+// Attendize#473 and chobbledotcom/tickets#78 sold the last seat twice.
 func TestTheLastPlaceGoesToOneOfManyAtOnce(t *testing.T) {
 	t.Parallel()
 	const buyers, places = 12, 3
