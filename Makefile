@@ -19,12 +19,12 @@ build: ## Build bin/ingester, bin/worker and bin/guichet.
 
 .PHONY: run
 run: build ## Run everything on this machine, play the guide's cases, and keep serving (LISTEN=host:port, DATA=folder).
-	@[ -n "$$DATABASE_URL" ] || .ci/need-postgresql
+	@[ -n "$$DATABASE_URL" ] || .ci/need postgresql
 	@exec bin/guichet dev --data '$(DATA)' $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: test
 test: ## Run every test, with the race detector where a C compiler is there.
-	@.ci/need-postgresql
+	@.ci/need postgresql prometheus
 	@.ci/test
 
 .PHONY: lint
