@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		registry = prometheus.NewRegistry()
 	}
 	w := &worker{
-		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.filter(), metrics: newMetrics(registry),
+		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.Filter(), metrics: newMetrics(registry),
 		mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1),
 	}
 	closed := make(chan struct{})
@@ -162,9 +162,7 @@ func (w *worker) newOutbox() (*outbox, error) {
 // openStore waits for the database; a schema that is too old is an error at once. It leaves no store when ctx ends first.
 func (w *worker) openStore(ctx context.Context) error {
 	for try := 0; ; try++ {
-		opened, err := store.Open(ctx, w.settings.Database.URL, store.Options{
-			Policy: w.settings.policy(), ActionRequiredDelay: w.settings.ActionRequiredDelay,
-		})
+		opened, err := store.Open(ctx, w.settings.Database.URL, w.settings.Store())
 		switch {
 		case err == nil:
 			w.store = opened

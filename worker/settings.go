@@ -11,6 +11,7 @@ import (
 	"github.com/educareschool/guichet/pkg/mail"
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/settings"
+	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
@@ -68,10 +69,16 @@ func (s Settings) Validate() error {
 	return errors.Join(append(problems, s.Lookup.Validate(), s.Mail.Validate(), s.Logging.Validate())...)
 }
 
-func (s Settings) policy() registration.Policy {
-	return registration.Policy{FailedHold: s.FailedHold, PendingHold: s.PendingHold, ExpiryGrace: s.ExpiryGrace}
+// Store says how a store settles as this worker does.
+func (s Settings) Store() store.Options {
+	return store.Options{Policy: s.policy(), ActionRequiredDelay: s.ActionRequiredDelay}
 }
 
-func (s Settings) filter() stripeevent.Filter {
+// Filter says which events count for this worker.
+func (s Settings) Filter() stripeevent.Filter {
 	return stripeevent.Filter{Accounts: s.Accounts, LiveOnly: s.Logging.Environment == settings.Production}
+}
+
+func (s Settings) policy() registration.Policy {
+	return registration.Policy{FailedHold: s.FailedHold, PendingHold: s.PendingHold, ExpiryGrace: s.ExpiryGrace}
 }

@@ -3,15 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os/user"
 	"strconv"
 	"time"
-
-	"github.com/educareschool/guichet/pkg/registration"
-	"github.com/educareschool/guichet/pkg/settings"
-	"github.com/educareschool/guichet/pkg/store"
 )
 
 type attentionCommand struct {
@@ -68,7 +62,7 @@ func (c attentionList) Run(ctx context.Context, g globals, s surroundings) error
 type attentionAck struct {
 	Number int64  `arg:"" help:"Number of the attention, as 'guichet attention list' shows it."`
 	Note   string `required:"" help:"What was done about it." placeholder:"TEXT"`
-	By     string `help:"Who has seen to it; else the user who runs this." placeholder:"NAME"`
+	By     string `help:"Who has seen to it; else the user and host that run this." placeholder:"NAME"`
 }
 
 // Help shows an example.
@@ -82,15 +76,7 @@ Settings (environment): DATABASE_URL, also as DATABASE_URL_FILE or as a Docker s
 
 // Run acknowledges attention.
 func (c attentionAck) Run(ctx context.Context, g globals, s surroundings) error {
-	by := c.By
-	if by == "" {
-		if u, err := user.Current(); err == nil {
-			by = u.Username
-		}
-	}
-	if by == "" {
-		return usageError{errors.New("nobody knows who you are: say --by")}
-	}
+	by := consent{By: c.By}.who()
 	db, err := g.openStore(ctx, s)
 	if err != nil {
 		return err
@@ -101,17 +87,4 @@ func (c attentionAck) Run(ctx context.Context, g globals, s surroundings) error 
 	}
 	_, err = fmt.Fprintf(s.Stdout, "Attention %d is noted as seen by %s.\n", c.Number, by)
 	return err
-}
-
-// openStore opens the database that the settings, or a running guichet dev, name.
-func (g globals) openStore(ctx context.Context, s surroundings) (*store.Store, error) {
-	var config settings.Database
-	source, err := g.settingsWithDev(s.Settings)
-	if err != nil {
-		return nil, err
-	}
-	if err := settings.Load(&config, source); err != nil {
-		return nil, usageError{err}
-	}
-	return store.Open(ctx, config.URL, store.Options{Policy: registration.Policy{}})
 }

@@ -34,7 +34,9 @@ type globals struct {
 
 // surroundings are what a command sees of the process that it runs in.
 type surroundings struct {
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	Interactive    bool // a person is at the terminal: may be asked, and is shown progress
 	Settings       settings.Source
 	Program        string // how the process was called
 }

@@ -7,13 +7,18 @@ import (
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/term"
+
 	"github.com/educareschool/guichet/pkg/settings"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process
-	code := run(ctx, os.Args[1:], surroundings{Stdout: os.Stdout, Stderr: os.Stderr, Settings: settings.Process(), Program: os.Args[0]})
+	code := run(ctx, os.Args[1:], surroundings{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Interactive: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+		Settings: settings.Process(), Program: os.Args[0],
+	})
 	stop()
 	os.Exit(code)
 }

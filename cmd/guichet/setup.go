@@ -45,13 +45,9 @@ func settingsTable(of any) string {
 
 // Run sets up what the settings name.
 func (setupCommand) Run(ctx context.Context, g globals, s surroundings) error {
-	source, err := g.settingsWithDev(s.Settings)
-	if err != nil {
-		return err
-	}
 	var set setupSettings
-	if err := settings.Load(&set, source); err != nil {
-		return usageError{err}
+	if err := g.load(s, &set); err != nil {
+		return err
 	}
 	log, err := logging.New(s.Stderr, "warn", "console")
 	if err != nil {

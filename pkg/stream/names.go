@@ -6,11 +6,11 @@ import "strings"
 
 // Streams, consumer and subjects.
 const (
-	Events             = "STRIPE_EVENTS"
-	DeadLetters        = "STRIPE_DEAD_LETTERS"
-	Consumer           = "worker"
-	eventSubjectPrefix = "stripe.events."
-	deadSubjectPrefix  = "stripe.dead."
+	Events            = "STRIPE_EVENTS"
+	DeadLetters       = "STRIPE_DEAD_LETTERS"
+	Consumer          = "worker"
+	SubjectPrefix     = "stripe.events." // of stored events
+	DeadSubjectPrefix = "stripe.dead."   // of dead letters
 )
 
 // Headers of a stored event. nats.Header is case-sensitive.
@@ -38,15 +38,15 @@ const (
 const TimeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // Subject is the subject under which an event of this type is stored.
-func Subject(eventType string) string { return eventSubjectPrefix + token(eventType) }
+func Subject(eventType string) string { return SubjectPrefix + Token(eventType) }
 
 // DeadSubject is the subject under which the dead letter of an event stored under subject is stored.
 func DeadSubject(subject string) string {
-	return deadSubjectPrefix + strings.TrimPrefix(subject, eventSubjectPrefix)
+	return DeadSubjectPrefix + strings.TrimPrefix(subject, SubjectPrefix)
 }
 
-// token keeps a type's dots and replaces what a NATS subject may not hold, so that any signed type can be stored.
-func token(eventType string) string {
+// Token keeps a type's dots and replaces what a NATS subject may not hold, so that any signed type can be stored.
+func Token(eventType string) string {
 	safe := strings.Map(func(r rune) rune {
 		if r <= ' ' || r == '*' || r == '>' || r == 0x7f {
 			return '_'

@@ -55,7 +55,7 @@ func EventsConfig(c Config) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:               Events,
 		Description:        "Stripe events, byte for byte as they were signed",
-		Subjects:           []string{eventSubjectPrefix + ">"},
+		Subjects:           []string{SubjectPrefix + ">"},
 		Storage:            jetstream.FileStorage,
 		Retention:          jetstream.LimitsPolicy,
 		Discard:            jetstream.DiscardNew,
@@ -74,7 +74,7 @@ func DeadLettersConfig(c Config) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        DeadLetters,
 		Description: "Events that could not be settled, with the reason",
-		Subjects:    []string{deadSubjectPrefix + ">"},
+		Subjects:    []string{DeadSubjectPrefix + ">"},
 		Storage:     jetstream.FileStorage,
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew,
