@@ -30,6 +30,11 @@ func demoCases() []demoCase {
 		{"paid, but with a bad signature", "400", "PENDING", "held", "-"},
 		{"paid, then a late failure", "200 200", "PAID", "held", "payment_confirmed"},
 		{"last place, the second buyer refused", "200", "PAID", "held", "payment_confirmed"},
+		{"session over 2 h ago, no event came", "-", "EXPIRED", "-", "session_expired"},
+		{"declined 25 h ago", "200", "FAILED", "-", "payment_failed"},
+		{"paid too late, then a place came free", "200", "PAID", "held", "session_expired, payment_confirmed, attention"},
+		{"paid too late as well, next in line", "200", "PAID", "-", "session_expired, payment_confirmed, attention"},
+		{"canceled 31 days ago: name and address blanked", "200", "CANCELED", "-", "payment_canceled"},
 	}
 }
 
@@ -48,10 +53,14 @@ func (d *devStack) table(heading string) [][]string {
 	return rows
 }
 
-// checkDemo wants the demo's table as the guide promises, and as the database says.
+// checkDemo wants the demo's table as the guide promises, as the README shows it, and as the database says.
 func (d *devStack) checkDemo() {
 	d.t.Helper()
 	cases := d.table("CASE")
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	if len(cases) != len(demoCases()) {
 		d.t.Fatalf("%d cases", len(cases))
 	}
@@ -62,15 +71,26 @@ func (d *devStack) checkDemo() {
 			d.t.Errorf("%q, want %+v", row, want)
 			continue
 		}
+		if shown := regexp.MustCompile(`(?m)^` + strings.Join(quoted(row[:5]), ` {2,}`) + `$`); !shown.Match(readme) {
+			d.t.Errorf("the README's table does not show %q", row[:5])
+		}
 		var status, seat string
 		err := db.QueryRow(`SELECT status, CASE WHEN seat_held THEN 'held' ELSE '-' END FROM registrations WHERE id = $1`, row[5]).Scan(&status, &seat)
 		if err != nil || status != want.status || seat != want.seat {
 			d.t.Errorf("%s: the database says %s, %s (%v)", row[5], status, seat, err)
 		}
 	}
-	if got := d.table("EVENT"); fmt.Sprint(got) != "[[Atelier Go 12 9 3] [Dernière place 1 1 0]]" {
+	if got := d.table("EVENT"); fmt.Sprint(got) != "[[Atelier Go 12 9 3] [Dernière place 1 1 0] [File d'attente 2 2 0]]" {
 		d.t.Errorf("places: %q", got)
 	}
+}
+
+func quoted(words []string) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, regexp.QuoteMeta(w))
+	}
+	return out
 }
 
 func TestDev_PlaysTheGuidesCasesAndServesOn(t *testing.T) {
@@ -92,6 +112,7 @@ func TestDev_PlaysTheGuidesCasesAndServesOn(t *testing.T) {
 			t.Errorf("no metric of %s is in\n%s", service, metrics)
 		}
 	}
+	first.checkLapses()
 	mails, err := os.ReadDir(filepath.Join(data, "mailbox"))
 	if err != nil || len(mails) == 0 || len(mails) != strings.Count(first.out.String(), "Mail sent") {
 		t.Errorf("%d files in the mailbox (%v)", len(mails), err)
@@ -109,6 +130,38 @@ func TestDev_PlaysTheGuidesCasesAndServesOn(t *testing.T) {
 		t.Errorf("%d runs are in the database (%v)", runs, err)
 	}
 	second.interrupt()
+}
+
+// checkLapses wants that the clock made what the demo says it did, and that the place that came free went to
+// the older payment.
+func (d *devStack) checkLapses() {
+	d.t.Helper()
+	db := d.database()
+	for query, want := range map[string]int{
+		`SELECT count(*) FROM stripe_events WHERE source = 'clock' AND kind = 'session_expired'`:                                                                      3,
+		`SELECT count(*) FROM stripe_events WHERE source = 'clock' AND kind = 'hold_expired'`:                                                                         2,
+		`SELECT count(*) FROM registrations WHERE status = 'CANCELED' AND email = '' AND name IS NULL`:                                                                1,
+		`SELECT count(*) FROM registrations WHERE 'paid_without_seat' = ANY (attention) AND paid_at > (SELECT min(paid_at) FROM registrations WHERE status = 'PAID')`: 1,
+		`SELECT count(*) FROM attention WHERE flag = 'paid_without_seat' AND cleared_at IS NOT NULL`:                                                                  1,
+	} {
+		var got int
+		if err := db.Get(&got, query); err != nil || got != want {
+			d.t.Errorf("%s: %d, want %d (%v)", query, got, want, err)
+		}
+	}
+}
+
+// What the environment says of cleanup holds in the demo too: it does not wait for what would come too late.
+func TestDev_LeavesTheCleanupAsItIsSet(t *testing.T) {
+	t.Parallel()
+	d := dev(t, dataFolder(t), []string{"CLEANUP_INTERVAL=1h"})
+	if !strings.Contains(d.out.String(), "without those of time that has passed: CLEANUP_INTERVAL is 1h") {
+		t.Error("it does not say which cases it leaves out")
+	}
+	if rows, places := d.table("CASE"), d.table("EVENT"); len(rows) != 11 || len(places) != 2 {
+		t.Errorf("it shows %q, %q", rows, places)
+	}
+	d.interrupt()
 }
 
 // recipe is the commands that the terminal shows between two of its lines.

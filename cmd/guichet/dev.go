@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 
 	"github.com/educareschool/guichet/cmd/guichet/internal/demo"
 	"github.com/educareschool/guichet/cmd/guichet/internal/dev"
 	"github.com/educareschool/guichet/pkg/localpg"
+	"github.com/educareschool/guichet/worker"
 )
 
 type devCommand struct {
@@ -51,6 +54,10 @@ func (c devCommand) Run(ctx context.Context, g globals, s surroundings) error {
 		}
 		_, _ = fmt.Fprintln(out, "\nPlaying the guide's cases:")
 		target := demo.Target{WebhookURL: at.URL + webhookPath, WebhookSecret: at.WebhookSecret, DatabaseURL: at.DatabaseURL}
+		var why string
+		if target.Holds, why = holds(set.Worker); why != "" {
+			_, _ = fmt.Fprintln(out, "  (without those of time that has passed: "+why+")")
+		}
 		report, err := demo.Play(ctx, target, out)
 		if err != nil {
 			return fmt.Errorf("the demo failed: %w\nThe log above says more; guichet dev --no-demo starts without it, on the same data", err)
@@ -68,6 +75,20 @@ func (c devCommand) Run(ctx context.Context, g globals, s surroundings) error {
 	return err
 }
 
+// longestWait is the longest time between two cleanups for which the demo waits.
+const longestWait = 10 * time.Second
+
+// holds are the worker's for the demo, or why the cases that wait for its cleanup cannot be played.
+func holds(s worker.Settings) (*demo.Holds, string) {
+	switch {
+	case s.Lookup.Enabled():
+		return nil, "STRIPE_API_KEY is set, and Stripe knows none of these sessions"
+	case s.CleanupInterval > longestWait:
+		return nil, "CLEANUP_INTERVAL is " + s.CleanupInterval.String()
+	}
+	return &demo.Holds{Failed: s.FailedHold, ExpiryGrace: s.ExpiryGrace, PersonalData: s.Retention}, ""
+}
+
 func printReport(w io.Writer, r demo.Report) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -77,11 +98,7 @@ func printReport(w io.Writer, r demo.Report) error {
 		if o.Seat {
 			seat = "held"
 		}
-		mails := o.Mails
-		if mails == "" {
-			mails = "-"
-		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Case, o.Answers, o.Status, seat, mails, o.Registration)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Case, cmp.Or(o.Answers, "-"), o.Status, seat, cmp.Or(o.Mails, "-"), o.Registration)
 	}
 	_, _ = fmt.Fprintln(table, "\nEVENT\tCAPACITY\tHELD\tREMAINING")
 	for _, p := range r.Places {

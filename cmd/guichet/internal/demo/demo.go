@@ -24,15 +24,28 @@ const settleTimeout = 30 * time.Second
 // Target is the Guichet to play against.
 type Target struct {
 	WebhookURL, WebhookSecret, DatabaseURL string
+	// Holds are the worker's, whose cleanup runs every few seconds at the longest; nil leaves the cases out
+	// that wait for it.
+	Holds *Holds
 }
+
+// Holds are after how long the worker's cleanup acts.
+type Holds struct{ Failed, ExpiryGrace, PersonalData time.Duration }
 
 // Outcome is what came of one case.
 type Outcome struct {
 	Case, Registration, Status string
 	Seat                       bool
 	Mails                      string
-	Answers                    string
-	Want                       string // the status that the guide promises
+	Answers                    string // to the events that the case sent
+	want                       end    // as the guide promises
+}
+
+// end is how a case ends.
+type end struct {
+	status string
+	seat   bool
+	blank  bool // name and address are gone
 }
 
 // Availability is an event's places after the demo.
@@ -60,21 +73,26 @@ func Play(ctx context.Context, t Target, progress io.Writer) (Report, error) {
 	}
 	defer func() { _ = db.Close() }()
 	now := time.Now()
+	random := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)) // #nosec G404 G115 -- ids of a demo
 	p := &play{
 		target: t, db: db, client: &http.Client{Timeout: settleTimeout}, run: strconv.FormatInt(now.UnixMilli(), 36),
-		stripe: simulate.New(rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)), time.Now), // #nosec G404 G115 -- ids of a demo
+		random: random, stripe: simulate.New(random, time.Now),
 	}
 	if err := p.open(ctx); err != nil {
 		return Report{}, err
 	}
 	report := Report{}
-	for _, c := range cases() {
+	all := cases()
+	if t.Holds != nil {
+		all = append(all, lapses(*t.Holds)...)
+	}
+	for _, c := range all {
 		_, _ = fmt.Fprintf(progress, "  ▸ %s\n", c.title)
-		registration, answers, err := c.play(ctx, p)
+		outcomes, err := c.play(ctx, p)
 		if err != nil {
 			return report, fmt.Errorf("%q: %w", c.title, err)
 		}
-		report.Outcomes = append(report.Outcomes, Outcome{Case: c.title, Registration: registration, Answers: answers, Want: c.want})
+		report.Outcomes = append(report.Outcomes, outcomes...)
 	}
 	if report.Registration, err = p.register(ctx, p.workshop); err != nil {
 		return report, err
@@ -84,20 +102,26 @@ func Play(ctx context.Context, t Target, progress io.Writer) (Report, error) {
 
 // play is one run of the demo.
 type play struct {
-	target         Target
-	db             *sqlx.DB
-	client         *http.Client
-	stripe         *simulate.Stripe
-	run            string
-	made           int
-	workshop, last string // events: one with places, one with a single place
+	target Target
+	db     *sqlx.DB
+	client *http.Client
+	random *rand.Rand
+	stripe *simulate.Stripe
+	run    string
+	made   int
+	// Events: one with places enough, one with a single place, one with two that are fought over.
+	workshop, last, rush string
 }
 
-// open makes the events that places are sold for.
+// open makes the events that places are sold for, in the weeks to come.
 func (p *play) open(ctx context.Context) error {
-	p.workshop, p.last = "evt-atelier-"+p.run, "evt-derniere-place-"+p.run
-	const insert = `INSERT INTO events (id, title, capacity) VALUES ($1, 'Atelier Go', 12), ($2, 'Dernière place', 1)`
-	if _, err := p.db.ExecContext(ctx, insert, p.workshop, p.last); err != nil {
+	p.workshop, p.last, p.rush = "evt-atelier-"+p.run, "evt-derniere-place-"+p.run, "evt-file-attente-"+p.run
+	const insert = `
+INSERT INTO events (id, title, capacity, starts_at) VALUES
+    ($1, 'Atelier Go', 12, date_trunc('day', now()) + interval '14 days 18 hours'),
+    ($2, 'Dernière place', 1, date_trunc('day', now()) + interval '21 days 20 hours 30 minutes'),
+    ($3, 'File d''attente', 2, date_trunc('day', now()) + interval '28 days 20 hours')`
+	if _, err := p.db.ExecContext(ctx, insert, p.workshop, p.last, p.rush); err != nil {
 		return fmt.Errorf("insert events: %w", err)
 	}
 	return nil
@@ -126,11 +150,16 @@ func (p *play) buy(ctx context.Context, event string) (*simulate.Payment, error)
 		return nil, err
 	}
 	payment := p.stripe.Payment(id)
+	return payment, p.setSession(ctx, payment)
+}
+
+// setSession notes the session on its row, as the platform does.
+func (p *play) setSession(ctx context.Context, payment *simulate.Payment) error {
 	const update = `UPDATE registrations SET checkout_session_id = $2, checkout_created_at = $3, checkout_expires_at = $4 WHERE id = $1`
-	if _, err := p.db.ExecContext(ctx, update, id, payment.Session, payment.SessionCreated, payment.SessionExpires); err != nil {
-		return nil, fmt.Errorf("set the session: %w", err)
+	if _, err := p.db.ExecContext(ctx, update, payment.Registration, payment.Session, payment.SessionCreated, payment.SessionExpires); err != nil {
+		return fmt.Errorf("set the session: %w", err)
 	}
-	return payment, nil
+	return nil
 }
 
 // send delivers events one after the other, each once the one before has had its effect, and returns the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/lib/pq"
 )
 
 // An event has had its effect when it is stored and its registration's mails have gone.
@@ -40,6 +42,7 @@ const pollInterval = 20 * time.Millisecond
 const outcomeQuery = `
 SELECT r.status,
        r.seat_held,
+       r.email = '' AND r.name IS NULL AS blank,
        r.due_at IS NOT NULL OR EXISTS (
            SELECT FROM notifications n WHERE n.registration_id = r.id AND n.status = 'pending') AS unfinished,
        coalesce((
@@ -53,43 +56,61 @@ const placesQuery = `
 SELECT e.title, a.capacity, a.held, a.remaining
 FROM event_availability a
 JOIN events e ON e.id = a.event_id
-WHERE a.event_id IN ($1, $2)
+WHERE a.event_id = ANY ($1)
 ORDER BY e.id`
 
 // settled waits until every case has come to what the guide promises and its mails are sent, and fills in the report.
 func (p *play) settled(ctx context.Context, report *Report) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
 	for i := range report.Outcomes {
 		if err := p.await(ctx, &report.Outcomes[i]); err != nil {
 			return err
 		}
 	}
-	if err := p.db.SelectContext(ctx, &report.Places, placesQuery, p.workshop, p.last); err != nil {
+	events := []string{p.workshop, p.last}
+	if p.target.Holds != nil {
+		events = append(events, p.rush)
+	}
+	if err := p.db.SelectContext(ctx, &report.Places, placesQuery, pq.Array(events)); err != nil {
 		return fmt.Errorf("read places: %w", err)
 	}
 	return nil
 }
 
+// await waits until a case has come to its end and its mails are sent.
 func (p *play) await(ctx context.Context, o *Outcome) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		var unfinished bool
-		err := p.db.QueryRowContext(ctx, outcomeQuery, o.Registration).Scan(&o.Status, &o.Seat, &unfinished, &o.Mails)
+		var blank, unfinished bool
+		err := p.db.QueryRowContext(ctx, outcomeQuery, o.Registration).Scan(&o.Status, &o.Seat, &blank, &unfinished, &o.Mails)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", o.Registration, err)
 		}
-		if o.Status == o.Want && !unfinished {
+		is := end{o.Status, o.Seat, blank}
+		if is == o.want && !unfinished {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			if o.Status == o.Want { // its mails take their time, which is the SMTP server's affair
+			if is == o.want { // its mails take their time, which is the SMTP server's affair
 				return nil
 			}
-			return fmt.Errorf("%q is %s, not %s, after %s", o.Case, o.Status, o.Want, settleTimeout)
+			return fmt.Errorf("%q is %s, not %s, after %s", o.Case, is, o.want, settleTimeout)
 		case <-tick.C:
 		}
 	}
+}
+
+// String says the end in words.
+func (e end) String() string {
+	words := e.status + " without a place"
+	if e.seat {
+		words = e.status + " with a place"
+	}
+	if e.blank {
+		words += ", name and address gone"
+	}
+	return words
 }

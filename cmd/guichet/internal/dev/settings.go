@@ -47,7 +47,10 @@ func Load(dir string, from settings.Source) (Settings, error) {
 		env = map[string]string{}
 	}
 	s.brief = env["LOG_FORMAT"] == ""
-	defaults := map[string]string{"LOG_FORMAT": "console", "ACTION_REQUIRED_DELAY": "0s", "ADMIN_EMAIL": "admin@example.com"}
+	defaults := map[string]string{
+		"LOG_FORMAT": "console", "ADMIN_EMAIL": "admin@example.com", "RETRY_URL": "https://tickets.example.com/registrations/{registration}/payment",
+		"ACTION_REQUIRED_DELAY": "0s", "CLEANUP_INTERVAL": "1s", // nobody who watches likes to wait
+	}
 	if s.given.SMTP == "" {
 		defaults["MAILBOX_DIR"] = filepath.Join(dir, "mailbox")
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/educareschool/guichet/pkg/settings"
 )
@@ -21,7 +22,7 @@ func load(t *testing.T, env map[string]string) Settings {
 func TestLoad_SuitsADeveloperWhereNothingIsSet(t *testing.T) {
 	t.Parallel()
 	s := load(t, nil)
-	if s.given != (given{}) || s.Worker.Mail.Mailbox != "/data/mailbox" || s.Worker.ActionRequiredDelay != 0 || s.Worker.Mail.Admin == "" ||
+	if s.given != (given{}) || s.Worker.Mail.Mailbox != "/data/mailbox" || s.Worker.ActionRequiredDelay != 0 || s.Worker.CleanupInterval != time.Second || s.Worker.Mail.Admin == "" ||
 		s.Ingester.Logging.Format != "console" || !s.brief {
 		t.Errorf("%+v", s)
 	}
@@ -36,12 +37,12 @@ func TestLoad_TakesWhatTheEnvironmentBringsInAnyForm(t *testing.T) {
 	s := load(t, map[string]string{
 		"NATS_URL": "nats://there", "DATABASE_URL_FILE": file, "STRIPE_WEBHOOK_SECRET": "whsec_new, whsec_old",
 		"SMTP_URL": "smtp://localhost", "MAIL_FROM": "us@example.org", "LISTEN_ADDR": ":1", "ADMIN_ADDR": ":2", "LOG_FORMAT": "json",
-		"FAILED_HOLD": "1h",
+		"FAILED_HOLD": "1h", "CLEANUP_INTERVAL": "3m", "RETRY_URL": "https://example.org/pay",
 	})
 	want := given{Listen: ":1", Admin: ":2", NATS: "nats://there", Database: "postgres://me@here/d", Secret: "whsec_new, whsec_old", SMTP: "smtp://localhost"}
 	if s.given != want || s.Worker.Database.URL != want.Database || s.Worker.NATS.URL != want.NATS || s.Ingester.NATS.URL != want.NATS ||
 		s.Ingester.WebhookSecret != want.Secret || s.Worker.Mail.URL != want.SMTP || s.Worker.Mail.Mailbox != "" || s.brief ||
-		s.Worker.FailedHold.Hours() != 1 {
+		s.Worker.FailedHold.Hours() != 1 || s.Worker.CleanupInterval.Minutes() != 3 || s.Worker.Mail.RetryURL != "https://example.org/pay" {
 		t.Errorf("%+v", s)
 	}
 	if got := FirstSecret(s.given.Secret); got != "whsec_new" {

@@ -44,9 +44,12 @@ func Run(ctx context.Context, o Options, ready func(context.Context, Address) er
 	if s.log, err = logging.New(o.Progress, o.Worker.Logging.Level, o.Worker.Logging.Format); err != nil {
 		return err
 	}
-	if o.brief {
-		s.log = s.log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return brief{core} }))
-	}
+	s.log = s.log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		if o.brief {
+			core = brief{core}
+		}
+		return withoutIdleCleanups(core)
+	}))
 	defer func() {
 		for i := len(s.stops) - 1; i >= 0; i-- {
 			err = errors.Join(err, s.stops[i]())
