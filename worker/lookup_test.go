@@ -2,6 +2,7 @@ package worker
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,28 @@ func TestCleanupAsksStripeForTheSessionFirst(t *testing.T) {
 	}
 	r.is("lookup", `SELECT source FROM stripe_events WHERE registration_id = 'reg-paid'`)
 	r.is("0", `SELECT count(*) FROM stripe_events WHERE source = 'clock'`)
+}
+
+func TestAMailAboutWhatStripeAnsweredLinksToWhereThatIs(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.settings.Accounts, r.settings.Mail.AdminLocale = []string{"acct_club"}, "en"
+	stripe := r.asking()
+	stripe.Add("acct_club",
+		fakestripe.With(fakestripe.Session("cs_1", "complete", "paid", "pi_1"), "livemode", true),
+		fakestripe.With(fakestripe.Intent("pi_1", "succeeded", "ch_1"), "livemode", true), fakestripe.With(fakestripe.Charge("ch_1", "pi_1"), "livemode", true))
+	r.exec(`INSERT INTO registrations (id, event_id, email, amount_due, currency, checkout_session_id, checkout_expires_at)
+		VALUES ('reg-1', 'e', 'x@example.org', 1, 'eur', 'cs_1', now() + interval '3 days')`)
+	r.work()
+	p := r.stripe.Payment("reg-1")
+	p.Session, p.Intent = "cs_1", "pi_1"
+	r.publish(p.RequiresAction(simulate.OnAccount("acct_club"), simulate.Live()))
+	r.drained()
+	r.exec(`UPDATE registrations SET checkout_expires_at = now() - interval '3 hours'`)
+	got := r.letter("reg-1", "attention")
+	if !strings.Contains(got.text, "https://dashboard.stripe.com/acct_club/payments/pi_1\r\n") || strings.Contains(got.text, "test mode") {
+		t.Errorf("it says\n%s", got.text)
+	}
 }
 
 func TestWithoutAnAnswerOfStripesNobodyIsReleased(t *testing.T) {

@@ -26,8 +26,9 @@ const (
 	mailLease = 2 * mailTimeout
 	// recordTimeout bounds the recording of what became of a mail.
 	recordTimeout = 10 * time.Second
-	// mailLifetime is after how long a mail that cannot be sent is given up.
-	mailLifetime = 24 * time.Hour
+	// mailTries is how often a mail that cannot be sent for now is tried: with the pauses between, over a day.
+	// It counts from the first try, for mails may have waited long for a worker that sends them.
+	mailTries = 32
 )
 
 // outbox sends the mails whose turn has come.
@@ -109,7 +110,7 @@ func (o *outbox) deliver(stopping context.Context, n store.Notification) (store.
 	switch {
 	case err == nil:
 		return store.MailSent, o.place(message), nil
-	case stopping.Err() != nil, errors.As(err, &failure) && failure.Class == mail.Temporary && time.Since(n.CreatedAt) < mailLifetime:
+	case stopping.Err() != nil, errors.As(err, &failure) && failure.Class == mail.Temporary && n.Attempts < mailTries:
 		return store.MailPending, err.Error(), err
 	default:
 		return store.MailFailed, err.Error(), err
@@ -164,7 +165,7 @@ func (o *outbox) content(n store.Notification) mail.Content {
 		Kind: n.Wanted.Kind, Locale: n.Locale, Name: n.Name, Email: n.Email, RegistrationID: n.RegistrationID, Status: n.Status,
 		EventTitle: n.EventTitle, EventDate: local(n.EventStartsAt),
 		Amount:      mail.Money{Minor: f.Amount, Currency: f.Currency},
-		WithoutSeat: n.Wanted.Kind == registration.MailPaymentConfirmed && !n.SeatHeld,
+		WithoutSeat: !n.SeatHeld && (n.Wanted.Kind == registration.MailPaymentConfirmed || n.Wanted.Kind == registration.MailPaymentFailed),
 		RetryURL:    o.settings.RetryLink(n.RegistrationID), ActionURL: f.ActionURL,
 		Message: f.Message, Code: f.Code, DeclineCode: f.DeclineCode,
 		Session: f.Session, Intent: f.Intent, Charge: f.Charge, Refund: f.Refund, Dispute: f.Dispute,
@@ -177,13 +178,20 @@ func (o *outbox) content(n store.Notification) mail.Content {
 		c.AmountDue = mail.Money{Minor: *n.AmountDue, Currency: n.Currency}
 	}
 	switch f.Kind {
+	case registration.PaymentFailed, registration.ActionRequired, registration.IntentCanceled, registration.SessionExpired:
+		if f.Currency == "" { // as when the clock or an expired session told it
+			c.Amount = c.AmountDue
+		}
+	}
+	switch f.Kind {
 	case registration.IntentCanceled:
 		c.CancelReason = f.Reason
 	case registration.Disputed, registration.DisputeClosed:
 		c.DisputeReason, c.DisputeOutcome, c.DisputeDue = f.Reason, f.Outcome, local(f.DueBy)
 	case registration.PaymentFailed:
-		c.Amount = c.AmountDue
-		c.HoldUntil = local(n.Deadline)
+		if n.Deadline.After(time.Now()) { // an event that comes days late tells of a time that is over
+			c.HoldUntil = local(n.Deadline)
+		}
 	case registration.RefundFailed:
 		c.Detail = f.Reason
 	}

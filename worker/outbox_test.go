@@ -246,3 +246,29 @@ func TestTheWaitForTheNextTryGrowsToAnHour(t *testing.T) {
 		t.Errorf("it ends at %s", last)
 	}
 }
+
+func TestAMailIsTriedForADay(t *testing.T) {
+	t.Parallel()
+	var all time.Duration
+	for attempts := 1; attempts < mailTries; attempts++ {
+		all += mailBackoff(attempts)
+	}
+	if all < 24*time.Hour || all > 25*time.Hour {
+		t.Errorf("the last of %d tries comes after %s", mailTries, all)
+	}
+}
+
+func TestAMailThatCannotBeSentForADayIsGivenUpVisibly(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	office := r.bySMTP()
+	office.answer(func(string) error { return &smtp.SMTPError{Code: 451, Message: "later"} })
+	r.register("reg-1", "reg-2")
+	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
+	r.work()
+	r.is("2", `SELECT count(*) FROM notifications WHERE status = 'pending' AND attempts = 1 AND leased_until IS NULL`)
+	r.exec(`UPDATE notifications SET created_at = now() - interval '9 days', send_after = now() WHERE registration_id = 'reg-1'`) // it waited long for its first try
+	r.exec(`UPDATE notifications SET attempts = $1, send_after = now() WHERE registration_id = 'reg-2'`, mailTries-1)
+	r.is("failed", `SELECT status FROM notifications WHERE registration_id = 'reg-2' AND last_error LIKE '%451%'`)
+	r.is("pending 2", `SELECT status || ' ' || attempts FROM notifications WHERE registration_id = 'reg-1'`)
+}

@@ -75,6 +75,13 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 		defer w.lookup.Close()
 	}
+	mails, err := w.newOutbox() // a wrong template ends it before anything is waited for
+	if err != nil {
+		return err
+	}
+	if mails != nil {
+		defer func() { _ = mails.sender.Close() }()
+	}
 	probes, err := admin.Listen(o.Settings.AdminAddr, registry,
 		admin.Check{Name: "nats", Run: w.checkNATS}, admin.Check{Name: "postgresql", Run: w.checkStore})
 	if err != nil {
@@ -84,7 +91,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	group.Go(probes.Serve)
 	group.Go(func() error {
 		defer func() { _ = probes.Close() }()
-		return w.run(running, probes, o.Ready)
+		return w.run(running, probes, mails, o.Ready)
 	})
 	group.Go(func() error { // NATS refuses for good who comes with a wrong password
 		select {
@@ -97,19 +104,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	return group.Wait()
 }
 
-func (w *worker) run(ctx context.Context, probes *admin.Server, ready func(string)) error {
+func (w *worker) run(ctx context.Context, probes *admin.Server, mails *outbox, ready func(string)) error {
 	if err := w.openStore(ctx); err != nil || w.store == nil {
 		return err
 	}
 	defer func() { _ = w.store.Close() }()
-
-	mails, err := w.newOutbox()
-	if err != nil {
-		return err
-	}
-	if mails != nil {
-		defer func() { _ = mails.sender.Close() }()
-	}
 
 	// Work in hand outlives ctx, by the grace.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -128,18 +127,19 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, ready func(strin
 		group.Go(func() error { w.every(running, taskAsk, askInterval, w.unlinked, w.ask); return nil })
 	}
 	if mails != nil {
+		mails.store = w.store
 		group.Go(func() error { w.every(running, taskMail, outboxInterval, w.mailed, mails.send); return nil })
 	}
 	w.log.Info("Worker started", zap.String("admin", probes.Addr()))
 	if ready != nil {
 		ready(probes.Addr())
 	}
-	err = group.Wait()
+	err := group.Wait()
 	w.log.Info("Worker stopped")
 	return err
 }
 
-// newOutbox returns what sends mails; nil where they have nowhere to go.
+// newOutbox returns what sends mails, once it has a store; nil where they have nowhere to go.
 func (w *worker) newOutbox() (*outbox, error) {
 	if !w.settings.Mail.Enabled() {
 		w.log.Warn("Mails stay in the outbox: neither SMTP_URL nor MAILBOX_DIR is set")
@@ -154,7 +154,7 @@ func (w *worker) newOutbox() (*outbox, error) {
 		return nil, err
 	}
 	return &outbox{
-		log: w.log, store: w.store, settings: w.settings.Mail, composer: composer, sender: sender, metrics: w.metrics,
+		log: w.log, settings: w.settings.Mail, composer: composer, sender: sender, metrics: w.metrics,
 		limiter: mailLimiter(w.settings.MailRate),
 	}, nil
 }

@@ -2,6 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +38,21 @@ func TestASchemaThatIsTooOldEndsTheWorkerWithTheCommandThatMendsIt(t *testing.T)
 	r.settings.Database.URL = pgtest.Database(t)
 	err := Run(t.Context(), Options{Settings: r.settings, Log: nopLog()})
 	if err == nil || !strings.Contains(err.Error(), "guichet setup") {
+		t.Errorf("the worker ended with %v", err)
+	}
+}
+
+func TestAWrongTemplateEndsTheWorkerAtItsStart(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.settings.Database.URL = "postgres://nobody@127.0.0.1:1/none?sslmode=disable" // it does not come as far
+	r.settings.Mail.Templates = t.TempDir()
+	file := filepath.Join(r.settings.Mail.Templates, "fr", "payment_failed.txt")
+	if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(`{{define "subject"}}x{{end}}{{.Nmae}}`), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	err := Run(t.Context(), Options{Settings: r.settings, Log: nopLog()})
+	if err == nil || !strings.Contains(err.Error(), file+":1") || !strings.Contains(err.Error(), "Nmae") {
 		t.Errorf("the worker ended with %v", err)
 	}
 }

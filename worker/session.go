@@ -36,7 +36,9 @@ func (w *worker) verdictOn(ctx context.Context, o store.Overdue) ([]store.Receiv
 	case lookup.Paid, lookup.Processing, lookup.Failed, lookup.Expired:
 		var facts []store.Received
 		for _, f := range answer.Facts {
-			facts = append(facts, store.Own(id, f))
+			told := store.Own(id, f)
+			told.Livemode, told.Account = answer.Live, o.Account // mails to the admin link to where it is
+			facts = append(facts, told)
 		}
 		if o.State.Lapse == registration.HoldExpired && answer.Outcome == lookup.Failed {
 			facts = append(facts, store.Own(id, o.Fact)) // it failed: that it did is no news

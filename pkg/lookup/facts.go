@@ -29,6 +29,7 @@ func facts(session string, a SessionAnswer, intent gjson.Result) []registration.
 	case Processing:
 		f.Kind = registration.PaymentProcessing
 	case Failed:
+		f.Amount, f.Currency = a.Amount, a.Currency
 		if intent.Get("status").Str == "canceled" {
 			name = "canceled"
 			f.Kind, f.Reason = registration.IntentCanceled, text(intent.Get("cancellation_reason"), maxText)

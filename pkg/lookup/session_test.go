@@ -30,8 +30,9 @@ func TestASessionsOutcomeAndFact(t *testing.T) {
 	}
 	failed := fact("failed", registration.PaymentFailed, fakestripe.SessionExpiry)
 	failed.SessionAsync, failed.Message, failed.Code, failed.DeclineCode = true, "Refused by the bank.", "payment_method_provider_decline", "debit_not_authorized"
+	failed.Amount, failed.Currency = 4500, "eur"
 	canceled := fact("canceled", registration.IntentCanceled, fakestripe.ChargeMade+500)
-	canceled.Reason = "requested_by_customer"
+	canceled.Reason, canceled.Amount, canceled.Currency = "requested_by_customer", 4500, "eur"
 	abandoned := fact("expired", registration.SessionExpired, fakestripe.SessionExpiry)
 	abandoned.Intent, abandoned.IntentCreated = "", time.Time{}
 

@@ -32,7 +32,8 @@ type Content struct {
 	Amount    Money
 	AmountDue Money
 
-	// WithoutSeat gives a confirmed payment the wording of one that found no place left.
+	// WithoutSeat gives a confirmed payment the wording of one that found no place left, and a failed one that
+	// of a place which is no longer kept.
 	WithoutSeat bool
 	// HoldUntil is how long a failed payment's place is kept, written in its own location.
 	HoldUntil time.Time

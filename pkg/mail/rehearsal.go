@@ -62,7 +62,8 @@ func definitions(s source) ([]string, error) {
 	return names, nil
 }
 
-// rehearse renders every mail and wording of every language, with everything known and with nothing.
+// rehearse renders every mail and wording of every language: with everything known, in test mode and in live
+// mode, and with nothing.
 func (r *Renderer) rehearse() error {
 	var problems []error
 	for _, language := range languages() {
@@ -72,10 +73,14 @@ func (r *Renderer) rehearse() error {
 		}
 		problems = append(problems, w.err)
 		for _, name := range mailNames() {
-			for _, c := range []Content{full(language), {Locale: string(language)}} {
-				c.Kind, c.WithoutSeat = registration.MailKind(name), name == withoutSeat
-				if c.WithoutSeat {
-					c.Kind = registration.MailPaymentConfirmed
+			other := full(language)
+			other.Livemode, other.WithoutSeat = true, true
+			for _, c := range []Content{full(language), other, {Locale: string(language)}} {
+				c.Kind = registration.MailKind(name)
+				if name == withoutSeat {
+					c.Kind, c.WithoutSeat = registration.MailPaymentConfirmed, true
+				} else if c.Kind == registration.MailPaymentConfirmed {
+					c.WithoutSeat = false
 				}
 				rendered, err := r.Render(c)
 				switch {

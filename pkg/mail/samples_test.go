@@ -57,6 +57,9 @@ func samples(locale string) map[string]mail.Content {
 		"payment_failed_unknown_code": with(registration.MailPaymentFailed, func(c *mail.Content) {
 			c.Message, c.Code, c.RetryURL = "Your card was declined.", "something_new", ""
 		}),
+		"payment_failed_place_gone": with(registration.MailPaymentFailed, func(c *mail.Content) {
+			c.Message, c.Code, c.DeclineCode, c.WithoutSeat = "Your card was declined.", "card_declined", "generic_decline", true
+		}),
 		"payment_canceled": with(registration.MailPaymentCanceled, func(c *mail.Content) { c.CancelReason = "requested_by_customer" }),
 		"action_required": with(registration.MailActionRequired, func(c *mail.Content) {
 			c.ActionURL = "https://hooks.stripe.com/3d_secure_2/hosted?merchant=acct_1&payment_intent=pi_3PqR5tLkdIwHu7ix28a3tqPa"

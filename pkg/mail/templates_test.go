@@ -58,6 +58,8 @@ func TestAWrongTemplateIsNamedByFileAndLine(t *testing.T) {
 		"has an unknown field":      {"fr/payment_failed.txt", subject + "a\n{{.Nmae}}", []string{"fr/payment_failed.txt:3", "Nmae"}},
 		"has it behind a condition": {"fr/payment_failed.txt", subject + "{{if .RetryURL}}\n{{.Retry}}{{end}}", []string{"fr/payment_failed.txt:3", "Retry"}},
 		"has it where all is known": {"en/payment_failed.txt", subject + "{{if not .RetryURL}}\n{{.Retry}}{{end}}", []string{"en/payment_failed.txt:3", "Retry"}},
+		"has it in live mode":       {"en/attention.txt", subject + "{{if not .Test}}\n{{.Nope}}{{end}}", []string{"en/attention.txt:3", "Nope"}},
+		"has it without a place":    {"fr/payment_failed.txt", subject + "{{if .WithoutSeat}}\n{{.Nope}}{{end}}", []string{"fr/payment_failed.txt:3", "Nope"}},
 		"has an unknown function":   {"fr/payment_failed.txt", subject + "{{upper .Name}}", []string{"fr/payment_failed.txt:2", "upper"}},
 		"has no subject":            {"fr/payment_failed.txt", "a", []string{"fr/payment_failed.txt", "subject", "missing"}},
 		"has an empty subject":      {"fr/payment_failed.txt", `{{define "subject"}} {{end}}`, []string{"fr/payment_failed.txt", "subject is empty"}},

@@ -29,9 +29,10 @@ type view struct {
 	Amount       string // empty also for nothing to pay
 	AmountDue    string
 
-	HoldUntil string
-	RetryURL  string
-	ActionURL string
+	HoldUntil   string
+	WithoutSeat bool // of a failed payment: its place is no longer kept
+	RetryURL    string
+	ActionURL   string
 
 	Reason        string // of a failure, in words of the language where its code is known, else Stripe's
 	StripeMessage string // Stripe's words, where Reason says it otherwise
@@ -66,7 +67,7 @@ func newView(c Content, l Language, b Brand) view {
 		Registration: line(c.RegistrationID, longestID), Status: line(string(c.Status), longestID),
 		Event: line(c.EventTitle, longestTitle), Date: date(c.EventDate, l),
 		AmountDue: c.AmountDue.In(l),
-		HoldUntil: deadline(c.HoldUntil, l), RetryURL: link(c.RetryURL, "https", "http"), ActionURL: link(c.ActionURL, "https"),
+		HoldUntil: deadline(c.HoldUntil, l), WithoutSeat: c.WithoutSeat, RetryURL: link(c.RetryURL, "https", "http"), ActionURL: link(c.ActionURL, "https"),
 		StripeMessage: line(c.Message, longestMessage),
 		DisputeDue:    deadline(c.DisputeDue, l), Outcome: identifier(c.DisputeOutcome),
 		Flag: line(string(c.Flag), longestID), Detail: line(c.Detail, longestMessage),

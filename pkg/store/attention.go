@@ -106,7 +106,14 @@ func (s *Store) RaiseUnlinked(ctx context.Context, age time.Duration, limit int)
 }
 
 const unconfirmedQuery = `
-SELECT r.id, f.intent_id, f.stored_at
+SELECT r.id,
+       f.intent_id,
+       coalesce(f.charge_id, ''),
+       coalesce((f.detail ->> 'amount')::bigint, 0),
+       coalesce(f.detail ->> 'currency', ''),
+       f.stored_at,
+       f.livemode,
+       coalesce(f.account, '')
 FROM registrations r
 JOIN stripe_events f ON f.registration_id = r.id AND f.kind = 'intent_succeeded' AND f.stored_at <= $1
 WHERE r.status = 'PENDING' AND r.deadline IS NULL
@@ -124,15 +131,17 @@ func (s *Store) Unconfirmed(ctx context.Context, age time.Duration, limit int) (
 	defer func() { _ = rows.Close() }()
 	var out []Received
 	for rows.Next() {
-		var id, intent string
+		var id, account string
 		var stored time.Time
-		if err := rows.Scan(&id, &intent, &stored); err != nil {
+		var live bool
+		f := registration.Fact{Kind: registration.Unconfirmed, Source: registration.FromClock}
+		if err := rows.Scan(&id, &f.Intent, &f.Charge, &f.Amount, &f.Currency, &stored, &live, &account); err != nil {
 			return nil, fmt.Errorf("select unconfirmed payments: %w", err)
 		}
-		out = append(out, Own(id, registration.Fact{
-			ID: string(registration.Unconfirmed) + ":" + id + ":" + intent, Kind: registration.Unconfirmed, Source: registration.FromClock,
-			Created: stored.Add(age).Truncate(time.Second), Intent: intent,
-		}))
+		f.ID, f.Created = string(registration.Unconfirmed)+":"+id+":"+f.Intent, stored.Add(age).Truncate(time.Second)
+		e := Own(id, f)
+		e.Livemode, e.Account = live, account
+		out = append(out, e)
 	}
 	return out, rows.Err()
 }

@@ -71,8 +71,9 @@ func asyncSucceeded(o gjson.Result, f *registration.Fact) error {
 	return nil
 }
 
-func asyncFailed(_ gjson.Result, f *registration.Fact) error {
+func asyncFailed(o gjson.Result, f *registration.Fact) error {
 	f.Kind, f.SessionAsync = registration.PaymentFailed, true
+	f.Amount, f.Currency = o.Get("amount_total").Int(), text(o.Get("currency"), 3)
 	return nil
 }
 
@@ -83,7 +84,10 @@ func expired(_ gjson.Result, f *registration.Fact) error {
 
 func intent(read func(gjson.Result, *registration.Fact)) reader {
 	return func(o gjson.Result) (registration.Fact, string, error) {
-		f := registration.Fact{Intent: idOf(o), IntentCreated: created(o.Get("created"))}
+		f := registration.Fact{
+			Intent: idOf(o), IntentCreated: created(o.Get("created")),
+			Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), // for the mails alone
+		}
 		if f.Intent == "" {
 			return f, "", errors.New("the payment intent has no id")
 		}

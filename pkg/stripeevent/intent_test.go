@@ -19,7 +19,11 @@ func TestPaymentIntents(t *testing.T) {
 	action := registration.Fact{Kind: registration.ActionRequired, Intent: "pi_1", IntentCreated: intentTime}
 	redirect := action
 	redirect.ActionURL = "https://hooks.example/3ds?x=1&y=2"
+	priced := redirect
+	priced.Amount, priced.Currency = 2500, "eur"
 	testTold(t, []told{
+		{"an action, its amount told", "payment_intent.requires_action",
+			`{"id":"pi_1","created":1789999000,"amount":2500,"currency":"eur","next_action":{"redirect_to_url":{"url":"https://hooks.example/3ds?x=1&y=2"}}}`, priced},
 		{"declined", "payment_intent.payment_failed",
 			`{"id":"pi_1","created":1789999000,"latest_charge":"ch_9","last_payment_error":{"charge":"ch_1",` + failure + `}}`, declined},
 		{"declined, the charge expanded", "payment_intent.payment_failed",

@@ -26,7 +26,7 @@ func TestCheckoutSessions(t *testing.T) {
 			`{"id":"cs_1","mode":"payment","payment_status":"paid","payment_intent":"pi_1","amount_total":2500,"currency":"eur"}`, paid},
 		{"a delayed payment failed", "checkout.session.async_payment_failed",
 			`{"id":"cs_1","mode":"payment","payment_status":"unpaid","payment_intent":"pi_1","amount_total":2500,"currency":"eur"}`,
-			registration.Fact{Kind: registration.PaymentFailed, Session: "cs_1", Intent: "pi_1", SessionAsync: true}},
+			registration.Fact{Kind: registration.PaymentFailed, Session: "cs_1", Intent: "pi_1", SessionAsync: true, Amount: 2500, Currency: "eur"}},
 		{"expired without a try", "checkout.session.expired",
 			`{"id":"cs_1","mode":"payment","payment_status":"unpaid","payment_intent":null}`,
 			registration.Fact{Kind: registration.SessionExpired, Session: "cs_1"}},
