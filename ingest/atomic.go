@@ -31,7 +31,7 @@ func (p *publisher) publishBatch(ctx context.Context, events []*waiting) error {
 	defer p.setAbort(nil)
 	messages := make([]*nats.Msg, len(events))
 	for i, w := range events {
-		messages[i] = w.event.message()
+		messages[i] = w.event.Message()
 	}
 	// The first message's own acknowledgement would only add a round trip.
 	_, err := jetstreamext.PublishMsgBatch(ctx, p.js, messages, jetstreamext.BatchFlowControl{AckFirst: false})

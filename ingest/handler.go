@@ -11,6 +11,7 @@ import (
 
 	"github.com/educareschool/guichet/pkg/logging"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
 // Path is where webhooks are received.
@@ -22,7 +23,7 @@ type handler struct {
 	development bool // no secret: nothing is verified, and live-mode events are refused
 	maxBody     int64
 	publisher   *publisher
-	tracer      tracer
+	tracer      stream.Tracer
 	answers     map[outcome]terms
 	log         *zap.Logger
 	metrics     *metrics
@@ -42,7 +43,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.metrics.requests[o].Inc()
-	accept(w, e.id, o)
+	accept(w, e.ID, o)
 }
 
 func (h *handler) refuse(w http.ResponseWriter, bad *refusal) {
@@ -51,31 +52,32 @@ func (h *handler) refuse(w http.ResponseWriter, bad *refusal) {
 }
 
 // read returns the event that a request carries, or why it is none of Stripe's.
-func (h *handler) read(w http.ResponseWriter, r *http.Request) (event, *refusal) {
+func (h *handler) read(w http.ResponseWriter, r *http.Request) (stream.Event, *refusal) {
 	switch {
 	case r.URL.Path != Path:
-		return event{}, refuse(notFound, "")
+		return stream.Event{}, refuse(notFound, "")
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		return event{}, refuse(wrongMethod, "")
+		return stream.Event{}, refuse(wrongMethod, "")
 	}
 	body, bad := h.readBody(w, r)
 	if bad != nil {
-		return event{}, bad
+		return stream.Event{}, bad
 	}
 	if bad := h.verify(r, body); bad != nil {
-		return event{}, bad
+		return stream.Event{}, bad
 	}
-	e, err := readEnvelope(body)
+	envelope, err := stripeevent.ReadEnvelope(body)
 	if err != nil {
-		return event{}, refuse(invalidEvent, sentence(err))
+		return stream.Event{}, refuse(invalidEvent, sentence(err))
 	}
-	if h.development && e.livemode {
-		return event{}, refuse(liveRefused, "")
+	if h.development && envelope.Livemode {
+		return stream.Event{}, refuse(liveRefused, "")
 	}
-	e.receivedAt = time.Now().UTC().Format(stream.TimeFormat)
-	e.traceparent = h.tracer.traceparent(r.Header.Get(stream.HeaderTraceparent))
-	return e, nil
+	return stream.Event{
+		Envelope: envelope, Body: body, ReceivedAt: time.Now().UTC().Format(stream.TimeFormat),
+		Traceparent: h.tracer.Traceparent(r.Header.Get(stream.HeaderTraceparent)),
+	}, nil
 }
 
 // readBody stops at the limit, and does not begin where the request announces more.
@@ -109,7 +111,7 @@ func (h *handler) verify(r *http.Request, body []byte) *refusal {
 }
 
 // store puts the event on disk and writes the one line about it.
-func (h *handler) store(r *http.Request, e event) (outcome, *refusal) {
+func (h *handler) store(r *http.Request, e stream.Event) (outcome, *refusal) {
 	started := time.Now()
 	known, err := h.publisher.store(r.Context(), e)
 	took := time.Since(started)
@@ -122,13 +124,13 @@ func (h *handler) store(r *http.Request, e event) (outcome, *refusal) {
 	case known:
 		o = duplicate
 	}
-	h.log.Info("🔔 Received Stripe event: "+e.kind,
-		zap.String(logging.EventID, e.id), zap.String(logging.EventType, e.kind),
+	h.log.Info("🔔 Received Stripe event: "+e.Type,
+		zap.String(logging.EventID, e.ID), zap.String(logging.EventType, e.Type),
 		zap.Bool("stored", err == nil), zap.Bool("duplicate", known),
-		zap.Duration(logging.Duration, took), zap.String("traceparent", e.traceparent))
+		zap.Duration(logging.Duration, took), zap.String("traceparent", e.Traceparent))
 	if err != nil {
 		h.log.Error("Stripe event not stored, Stripe is told to send it again",
-			zap.String(logging.EventID, e.id), zap.String("reason", string(o)), zap.Error(err))
+			zap.String(logging.EventID, e.ID), zap.String("reason", string(o)), zap.Error(err))
 		return o, refuse(o, "")
 	}
 	return o, nil

@@ -37,7 +37,7 @@ func (p *publisher) gather(first *waiting) []*waiting {
 			p.finish(next, false, context.DeadlineExceeded)
 		} else {
 			round = append(round, next)
-			size += len(next.event.body)
+			size += len(next.event.Body)
 		}
 		if len(round) == maxRound || size >= maxRoundBytes {
 			return round

@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+
+	"github.com/educareschool/guichet/pkg/stream"
 )
 
 const (
@@ -43,7 +45,7 @@ type publisher struct {
 
 // waiting is one event on its way into the stream.
 type waiting struct {
-	event    event
+	event    stream.Event
 	deadline time.Time
 	lastErr  error // of a try that another one follows; the lane's alone
 
@@ -80,7 +82,7 @@ func tryTime(timeout time.Duration) time.Duration { return timeout / 3 }
 
 // store returns nil once the event is on disk, and whether it was there before or another request put it
 // there. When ctx ends first the publish goes on: other requests may share it.
-func (p *publisher) store(ctx context.Context, e event) (duplicate bool, err error) {
+func (p *publisher) store(ctx context.Context, e stream.Event) (duplicate bool, err error) {
 	w, shared, err := p.join(e)
 	if w == nil {
 		return err == nil, err
@@ -97,16 +99,16 @@ func (p *publisher) store(ctx context.Context, e event) (duplicate bool, err err
 
 // join puts an event into the queue, or finds the one that is on its way under the same id. It returns no
 // event where there is nothing to wait for: the id is known to be stored, or err says why it is not taken.
-func (p *publisher) join(e event) (w *waiting, shared bool, err error) {
+func (p *publisher) join(e stream.Event) (w *waiting, shared bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, stored := p.known.Get(e.id); stored {
+	if _, stored := p.known.Get(e.ID); stored {
 		return nil, false, nil
 	}
-	if w, shared = p.inFlight[e.id]; shared {
+	if w, shared = p.inFlight[e.ID]; shared {
 		return w, true, nil
 	}
-	if p.waitingBytes+len(e.body) > maxWaitingBytes {
+	if p.waitingBytes+len(e.Body) > maxWaitingBytes {
 		return nil, false, errBusy
 	}
 	w = &waiting{event: e, deadline: time.Now().Add(p.timeout), done: make(chan struct{})}
@@ -115,19 +117,19 @@ func (p *publisher) join(e event) (w *waiting, shared bool, err error) {
 	default:
 		return nil, false, errBusy
 	}
-	p.inFlight[e.id] = w
-	p.waitingBytes += len(e.body)
+	p.inFlight[e.ID] = w
+	p.waitingBytes += len(e.Body)
 	return w, false, nil
 }
 
 // finish tells all requests that wait for an event how it went.
 func (p *publisher) finish(w *waiting, duplicate bool, err error) {
 	p.mu.Lock()
-	delete(p.inFlight, w.event.id)
-	p.waitingBytes -= len(w.event.body)
+	delete(p.inFlight, w.event.ID)
+	p.waitingBytes -= len(w.event.Body)
 	switch {
 	case err == nil:
-		p.known.Add(w.event.id, struct{}{})
+		p.known.Add(w.event.ID, struct{}{})
 		p.lastFailure = failure{}
 	case failureOutcome(err) != storeTooSmall: // which tells of the event, not of the store
 		p.lastFailure = failure{err: err, at: time.Now()}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/educareschool/guichet/pkg/localnats"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
 // testPublisher is a publisher whose lane the test starts, so that it decides what waits together.
@@ -48,8 +49,11 @@ func (p testPublisher) startLane() {
 	p.t.Cleanup(func() { cancel(); <-ended })
 }
 
-func testEvent(id string) event {
-	return event{id: id, kind: "charge.refunded", body: []byte(sample(id)), receivedAt: "2024-01-01T00:00:00.000Z", traceparent: "-"}
+func testEvent(id string) stream.Event {
+	return stream.Event{
+		Envelope: stripeevent.Envelope{ID: id, Type: "charge.refunded"}, Body: []byte(sample(id)),
+		ReceivedAt: "2024-01-01T00:00:00.000Z", Traceparent: "-",
+	}
 }
 
 // queueUp puts evt_0 to evt_<n-1> into the queue.
@@ -74,14 +78,14 @@ func (p testPublisher) await(events []*waiting, want outcome) (duplicates int) {
 		select {
 		case <-w.done:
 		case <-limit:
-			p.t.Fatalf("%s is still waiting", w.event.id)
+			p.t.Fatalf("%s is still waiting", w.event.ID)
 		}
 		got := stored
 		if w.err != nil {
 			got = failureOutcome(w.err)
 		}
 		if got != want {
-			p.t.Errorf("%s: %s (%v), want %s", w.event.id, got, w.err, want)
+			p.t.Errorf("%s: %s (%v), want %s", w.event.ID, got, w.err, want)
 		}
 		if w.duplicate {
 			duplicates++
@@ -185,7 +189,7 @@ func TestARoundIsBoundedInBytes(t *testing.T) {
 	p := newTestPublisher(t, natsURL, patience)
 	for i := range maxRoundBytes>>20 + 4 {
 		e := testEvent(fmt.Sprintf("evt_%d", i))
-		e.body = []byte(strings.Repeat("x", 1<<20))
+		e.Body = []byte(strings.Repeat("x", 1<<20))
 		if _, _, err := p.join(e); err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +258,7 @@ func TestTooManyWaitingAreRefusedAtOnce(t *testing.T) {
 		t.Parallel()
 		p := newTestPublisher(t, natsURL, patience)
 		large := testEvent("evt_large")
-		large.body = make([]byte, maxWaitingBytes)
+		large.Body = make([]byte, maxWaitingBytes)
 		if _, _, err := p.join(large); err != nil {
 			t.Fatal(err)
 		}

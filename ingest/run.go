@@ -1,8 +1,8 @@
 // Package ingest is the ingester: it verifies Stripe's webhooks and stores them in JetStream, as they were
 // signed. It answers 200 only for an event that is on disk; after anything else Stripe sends it again.
 //
-// A request flows through handler.go (the steps), signature.go, envelope.go, publisher.go (join those of the
-// same id, queue) and lane.go (store what waits together, by single.go or atomic.go as pace.go says) to the
+// A request flows through handler.go (the steps), signature.go, stripeevent.ReadEnvelope, publisher.go (join those
+// of the same id, queue) and lane.go (store what waits together, by single.go or atomic.go as pace.go says) to the
 // table of answers in answer.go.
 package ingest
 
@@ -111,7 +111,7 @@ func open(ctx context.Context, o Options) (_ *service, err error) {
 	s.handler = &handler{
 		verifier:    verifier{secrets: secrets, tolerance: set.SignatureTolerance},
 		development: len(secrets) == 0, maxBody: set.MaxBodyBytes,
-		publisher: s.publisher, tracer: newTracer(), answers: answerTerms(), log: o.Log, metrics: m,
+		publisher: s.publisher, tracer: stream.NewTracer(), answers: answerTerms(), log: o.Log, metrics: m,
 	}
 	s.http = http.Server{
 		Handler:           s.handler,
@@ -139,7 +139,7 @@ func (s *service) addresses() Addresses {
 
 // warnOfPayload tells of a NATS server that takes less than the largest body and its headers.
 func (s *service) warnOfPayload(maxBody int64) {
-	if takes, needs := s.nats.MaxPayload(), maxBody+maxHeaderFields; s.nats.IsConnected() && takes < needs {
+	if takes, needs := s.nats.MaxPayload(), maxBody+stream.MaxHeaderBytes; s.nats.IsConnected() && takes < needs {
 		s.log.Warn("the NATS server's max_payload is smaller than MAX_BODY_BYTES and headers: larger events will be answered 503",
 			zap.Int64("max_payload", takes), zap.Int64("needed", needs))
 	}

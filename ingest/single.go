@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/educareschool/guichet/pkg/stream"
 )
 
 // retryPause separates two tries of a publish.
@@ -50,11 +52,11 @@ func (p *publisher) try(ctx context.Context, events []*waiting) (again []*waitin
 }
 
 // publish sends an event and returns how to wait for its acknowledgement.
-func (p *publisher) publish(ctx context.Context, e event) func() (*jetstream.PubAck, error) {
+func (p *publisher) publish(ctx context.Context, e stream.Event) func() (*jetstream.PubAck, error) {
 	if !p.nc.IsConnected() { // before the first connection, nats.go says that headers are not supported
 		return func() (*jetstream.PubAck, error) { return nil, nats.ErrDisconnected }
 	}
-	future, err := p.js.PublishMsgAsync(e.message())
+	future, err := p.js.PublishMsgAsync(e.Message())
 	return func() (*jetstream.PubAck, error) {
 		if err != nil {
 			return nil, err

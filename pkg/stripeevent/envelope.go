@@ -1,0 +1,80 @@
+package stripeevent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// MaxField bounds each of an envelope's fields, in bytes; Stripe's ids have at most 255 characters.
+const MaxField = 255
+
+// Envelope is what an event says beside its object. Every string is printable ASCII without outer spaces, so it
+// can neither end a header nor forge a log line.
+type Envelope struct {
+	ID, Type   string
+	Created    string // as Stripe wrote it: Unix seconds, or RFC 3339 in a v2 event; empty if it said neither
+	APIVersion string // empty in a v2 event
+	Account    string // Connect events only
+	Livemode   bool
+}
+
+// ReadEnvelope reads the top level of an event and nothing of its object; of a key that comes twice the first
+// counts, as it does in Decode. The error says what is wrong in a sentence that repeats nothing of the body.
+func ReadEnvelope(body []byte) (Envelope, error) {
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || !gjson.ValidBytes(body) {
+		return Envelope{}, errors.New("the body is not a JSON object")
+	}
+	var e Envelope
+	seen := map[string]bool{}
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		if seen[key.Str] {
+			return true
+		}
+		seen[key.Str] = true
+		switch key.Str {
+		case "id":
+			e.ID = value.Str
+		case "type":
+			e.Type = value.Str
+		case "created":
+			e.Created = value.Str
+			if value.Type == gjson.Number {
+				e.Created = value.Raw
+			}
+		case "api_version":
+			e.APIVersion = value.Str
+		case "account":
+			e.Account = value.Str
+		case "livemode":
+			e.Livemode = value.Type == gjson.True
+		}
+		return true
+	})
+	return e, e.check()
+}
+
+func (e Envelope) check() error {
+	if e.ID == "" || e.Type == "" {
+		return errors.New("the event has no id or no type, which must be non-empty strings")
+	}
+	for _, f := range []struct{ name, value string }{
+		{"id", e.ID},
+		{"type", e.Type},
+		{"created", e.Created},
+		{"api_version", e.APIVersion},
+		{"account", e.Account},
+	} {
+		if len(f.value) > MaxField {
+			return fmt.Errorf("the event's %s is longer than %d characters", f.name, MaxField)
+		}
+		unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+		if strings.ContainsFunc(f.value, unprintable) || strings.TrimSpace(f.value) != f.value {
+			return fmt.Errorf("the event's %s is not printable ASCII without outer spaces", f.name)
+		}
+	}
+	return nil
+}
