@@ -43,6 +43,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.metrics.requests[o].Inc()
+	h.metrics.last.SetToCurrentTime()
 	accept(w, e.ID, o)
 }
 

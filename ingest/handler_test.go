@@ -239,14 +239,15 @@ func TestEveryOutcomeHasAnAnswerAndACounterAtZero(t *testing.T) {
 		}
 	}
 	page := in.metricsPage(t.Context())
-	for o := range answerTerms() {
-		if !strings.Contains(page, fmt.Sprintf("guichet_ingest_requests_total{outcome=%q} 0\n", o)) {
+	for o, terms := range answerTerms() {
+		if !strings.Contains(page, fmt.Sprintf("guichet_ingest_requests_total{outcome=%q,status=\"%d\"} 0\n", o, terms.status)) {
 			t.Errorf("no counter for %s", o)
 		}
 	}
 	for _, line := range []string{
 		`guichet_ingest_verified_total{secret="1"} 0`, `guichet_ingest_batches_total{way="single"} 0`, `guichet_ingest_batches_total{way="atomic"} 0`,
 		`guichet_ingest_batches_total{way="fallback"} 0`, `guichet_ingest_verify_seconds_count 0`, `guichet_ingest_publish_seconds_count 0`, `guichet_ingest_batch_events_count 0`,
+		`guichet_ingest_last_event_timestamp_seconds 0`,
 	} {
 		if !strings.Contains(page, line+"\n") {
 			t.Errorf("no %s", line)

@@ -15,13 +15,14 @@ type metrics struct {
 	publish  prometheus.Histogram
 	batches  map[way]prometheus.Counter // a fall-back is counted beside the atomic batch that it follows
 	events   prometheus.Histogram
+	last     prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer, secrets int) *metrics {
 	factory := promauto.With(r)
 	requests := factory.NewCounterVec(prometheus.CounterOpts{
-		Name: "guichet_ingest_requests_total", Help: "Requests by how they ended.",
-	}, []string{"outcome"})
+		Name: "guichet_ingest_requests_total", Help: "Requests by how they ended and the HTTP status of the answer.",
+	}, []string{"outcome", "status"})
 	verified := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "guichet_ingest_verified_total", Help: "Verified requests by the position of the secret that signed them, to see when a rolled one is no longer used.",
 	}, []string{"secret"})
@@ -43,9 +44,12 @@ func newMetrics(r prometheus.Registerer, secrets int) *metrics {
 			Name: "guichet_ingest_batch_events", Help: "Events published together.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
+		last: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "guichet_ingest_last_event_timestamp_seconds", Help: "When this ingester last answered 200, in Unix time; 0 if not since its start.",
+		}),
 	}
-	for o := range answerTerms() {
-		m.requests[o] = requests.WithLabelValues(string(o))
+	for o, t := range answerTerms() {
+		m.requests[o] = requests.WithLabelValues(string(o), strconv.Itoa(t.status))
 	}
 	for i := range secrets {
 		m.verified = append(m.verified, verified.WithLabelValues(strconv.Itoa(i+1)))

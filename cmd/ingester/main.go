@@ -5,8 +5,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
 	"github.com/educareschool/guichet/ingest"
@@ -22,9 +20,7 @@ func main() {
 		Settings: &set,
 		Logging:  func() settings.Logging { return set.Logging },
 		Run: func(ctx context.Context, log *zap.Logger) error {
-			registry := prometheus.NewRegistry()
-			registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: registry})
+			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: service.NewRegistry()})
 		},
 	}
 	os.Exit(ingester.Main(os.Args[1:], os.Stdout, os.Stderr))

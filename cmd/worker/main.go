@@ -20,7 +20,7 @@ func main() {
 		Settings: &s,
 		Logging:  func() settings.Logging { return s.Logging },
 		Run: func(ctx context.Context, log *zap.Logger) error {
-			return worker.Run(ctx, worker.Options{Settings: s, Log: log})
+			return worker.Run(ctx, worker.Options{Settings: s, Log: log, Metrics: service.NewRegistry()})
 		},
 	}.Main(os.Args[1:], os.Stdout, os.Stderr))
 }
