@@ -15,6 +15,11 @@ const (
 	RefundedStatus Status = "REFUNDED"
 )
 
+// Statuses returns every status.
+func Statuses() []Status {
+	return []Status{Pending, PaidStatus, Failed, Canceled, Expired, RefundedStatus}
+}
+
 // Cause says why a registration is FAILED.
 type Cause string
 
@@ -39,6 +44,13 @@ const (
 	UnknownRegistration Flag = "unknown_registration"
 	UnlinkedDispute     Flag = "unlinked_dispute"
 )
+
+// Flags returns every flag.
+func Flags() []Flag {
+	return []Flag{
+		PaidWithoutSeat, DoublePayment, AmountMismatch, FailedRefund, UnconfirmedPayment, UnknownRegistration, UnlinkedDispute,
+	}
+}
 
 // MailKind names a mail.
 type MailKind string

@@ -17,10 +17,11 @@ type Lock string
 const (
 	CleanupLock Lock = "cleanup"
 	SweepLock   Lock = "sweep"
+	FiguresLock Lock = "figures"
 )
 
 // lockConnections are what the locks hold while their work needs others.
-const lockConnections = 2
+const lockConnections = 3
 
 // unlockTimeout bounds how long a lock is given back politely.
 const unlockTimeout = 2 * time.Second
