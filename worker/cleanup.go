@@ -25,11 +25,8 @@ const (
 // cleanup ends what has passed its deadline, on one worker at a time. Whoever paid has an event in the
 // stream: so it acts only when everything that the stream held at its start has been processed.
 func (w *worker) cleanup(ctx context.Context) error {
-	_, err := w.store.Alone(ctx, store.CleanupLock, func(ctx context.Context) error {
+	return w.alone(ctx, store.CleanupLock, func(ctx context.Context) error {
 		w.log.Info("🧹 Starting cleanup of expired Stripe sessions...")
-		if late, err := w.store.Late(ctx); err == nil {
-			w.metrics.cleanupLate.Set(late.Seconds())
-		}
 		if err := w.awaitBacklog(ctx); err != nil {
 			return err
 		}
@@ -44,7 +41,6 @@ func (w *worker) cleanup(ctx context.Context) error {
 		w.log.Info(fmt.Sprintf("✅ Cleanup completed: %d/%d registrations cleaned", cleaned, found))
 		return errors.Join(err, w.raiseAttention(ctx), w.blank(ctx))
 	})
-	return err
 }
 
 // cleanOverdue stores, batch by batch, the facts that end what has passed its deadline.

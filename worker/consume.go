@@ -55,20 +55,19 @@ func (w *worker) drain(ctx, work context.Context, consumer jetstream.Consumer) e
 	stop := context.AfterFunc(ctx, messages.Drain)
 	defer stop()
 
-	held := newHeld(w.log)
 	alive, end := context.WithCancel(work)
 	defer end()
-	go held.keepAlive(alive, consumer.CachedInfo().Config.AckWait/3)
+	go w.held.keepAlive(alive, consumer.CachedInfo().Config.AckWait/3)
 
 	incoming := make(chan *message, batchSize)
 	go func() {
 		defer close(incoming)
-		w.receive(messages, held, incoming)
+		w.receive(messages, incoming)
 	}()
 	for first := range incoming {
 		batch := take(first, incoming)
 		w.handle(work, batch)
-		held.release(batch)
+		w.held.release(batch)
 	}
 	return nil
 }
@@ -96,7 +95,7 @@ func (w *worker) awaitConsumer(ctx context.Context) jetstream.Consumer {
 }
 
 // receive decodes messages as they come, while the batch before them is in its transaction.
-func (w *worker) receive(messages jetstream.MessagesContext, held *held, out chan<- *message) {
+func (w *worker) receive(messages jetstream.MessagesContext, out chan<- *message) {
 	for {
 		msg, err := messages.Next()
 		switch {
@@ -109,7 +108,7 @@ func (w *worker) receive(messages jetstream.MessagesContext, held *held, out cha
 			continue
 		}
 		m := w.decode(msg)
-		held.add(m)
+		w.held.add(m)
 		out <- m
 	}
 }
@@ -118,6 +117,9 @@ func (w *worker) decode(msg jetstream.Msg) *message {
 	m := &message{Msg: msg}
 	if meta, err := msg.Metadata(); err == nil {
 		m.sequence, m.deliveries = meta.Sequence.Stream, meta.NumDelivered
+	}
+	if m.deliveries > 1 {
+		w.metrics.redelivered.Inc()
 	}
 	event, err := stripeevent.Decode(msg.Data(), w.filter)
 	if err != nil {

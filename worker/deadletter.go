@@ -43,6 +43,7 @@ func (w *worker) bury(ctx context.Context, m *message, cause error) error {
 		return fmt.Errorf("publish dead letter: %w", err)
 	}
 	w.metrics.deadLetters.Inc()
+	w.metrics.event(m.Headers().Get(stream.HeaderEventType), eventDead)
 	w.log.Error("Event moved to the dead letters", append(m.fields(), zap.String("reason", reason))...)
 	return m.TermWithReason(reason)
 }

@@ -153,19 +153,16 @@ func (w *worker) reportFailure(batch []*message) {
 
 // report logs the guide's lines for what a batch did.
 func (w *worker) report(batch []*message, result store.Result, took time.Duration) {
-	fresh := 0
+	fresh, now := 0, time.Now()
 	for _, m := range batch {
-		outcome := "duplicate"
-		if result.Stored[m.event.ID] {
-			fresh++
-			delete(result.Stored, m.event.ID) // a batch may hold an event twice
-			w.guide.received(m.event)
-			outcome = "stored"
-			if m.event.Fact == nil {
-				outcome = "ignored"
-			}
+		if !result.Stored[m.event.ID] {
+			w.metrics.event(m.event.Type, eventDuplicate)
+			continue
 		}
-		w.metrics.event(outcome)
+		fresh++
+		delete(result.Stored, m.event.ID) // a batch may hold an event twice
+		w.guide.received(m.event)
+		w.metrics.stored(m.event, now)
 	}
 	w.reportLinks(result)
 	w.log.Debug("Batch settled", zap.Int("events", len(batch)), zap.Int("new", fresh), zap.Duration(logging.Duration, took))
@@ -180,6 +177,7 @@ func wake(task chan<- struct{}) {
 
 // reportLinks logs what facts came to their registrations, and has the outbox look for their mails.
 func (w *worker) reportLinks(result store.Result) {
+	w.metrics.changes(result.Changes)
 	if len(result.Links)+len(result.Changes) > 0 {
 		wake(w.mailed)
 	}

@@ -32,6 +32,19 @@ func (h *held) release(batch []*message) {
 	}
 }
 
+// oldest is when the longest known of the messages was received; the zero time where none says so.
+func (h *held) oldest() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var oldest time.Time
+	for m := range h.since {
+		if at := m.event.ReceivedAt; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
+	}
+	return oldest
+}
+
 // keepAlive tells JetStream, every interval, that what is held for longer than that is still in work.
 func (h *held) keepAlive(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)

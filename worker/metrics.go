@@ -5,36 +5,54 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/stripe/stripe-go/v76"
 
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/store"
+	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
+// metrics are what a worker counts itself; every label value is there from the start, at zero. What the
+// database and the stream hold is in figures.go, backlog.go and streams.go.
 type metrics struct {
-	events      *prometheus.CounterVec
-	batches     *prometheus.CounterVec
-	batchSize   prometheus.Histogram
-	batchTime   prometheus.Histogram
-	deadLetters prometheus.Counter
-	tasks       *prometheus.CounterVec
-	mails       *prometheus.CounterVec
-	cleanupLate prometheus.Gauge
+	events       map[string]map[outcome]prometheus.Counter // by type
+	otherVersion prometheus.Counter
+	redelivered  prometheus.Counter
+	batches      *prometheus.CounterVec
+	batchSize    prometheus.Histogram
+	batchTime    prometheus.Histogram
+	deadLetters  prometheus.Counter
+	statuses     *prometheus.CounterVec
+	delays       delays
+	tasks        taskMetrics
+	mails        *prometheus.CounterVec
+	mailDelay    prometheus.Histogram
 }
 
-// Periodic tasks, the closed set of a label.
+// outcome is what became of an event.
+type outcome string
+
 const (
-	taskSweep   = "sweep"
-	taskCleanup = "cleanup"
-	taskMail    = "mail"
-	taskAsk     = "ask"
+	eventStored    outcome = "stored"
+	eventIgnored   outcome = "ignored"
+	eventDuplicate outcome = "duplicate"
+	eventDead      outcome = "dead_letter"
 )
+
+// otherType stands for all types that tell no facts, whose names nobody bounds.
+const otherType = "other"
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	f := promauto.With(r)
 	m := &metrics{
-		events: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "guichet_worker_events_total", Help: "Events by what became of them.",
-		}, []string{"outcome"}),
+		events: newEventCounters(f),
+		otherVersion: f.NewCounter(prometheus.CounterOpts{
+			Name: "guichet_worker_other_api_version_total",
+			Help: "New events of another API version than " + stripe.APIVersion + ", which are settled as all others.",
+		}),
+		redelivered: f.NewCounter(prometheus.CounterOpts{
+			Name: "guichet_worker_redelivered_total", Help: "Events that JetStream delivered again.",
+		}),
 		batches: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "guichet_worker_batches_total", Help: "Batches by verdict; wait, split and again are retries.",
 		}, []string{"verdict"}),
@@ -47,25 +65,24 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		deadLetters: f.NewCounter(prometheus.CounterOpts{
 			Name: "guichet_worker_dead_letters_total", Help: "Events moved to the dead letters.",
 		}),
-		tasks: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "guichet_worker_tasks_total", Help: "Runs of periodic tasks by result.",
-		}, []string{"task", "result"}),
-		cleanupLate: f.NewGauge(prometheus.GaugeOpts{
-			Name: "guichet_worker_cleanup_late_seconds", Help: "How long the oldest deadline had passed when cleanup began on this worker.",
-		}),
+		statuses: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "guichet_worker_status_changes_total", Help: "Registrations that this worker gave another status, by the new one.",
+		}, []string{"status"}),
+		delays: newDelays(f),
+		tasks:  newTaskMetrics(f),
 		mails: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "guichet_worker_mails_total", Help: "Tries to send a mail by kind and result; pending is tried again.",
 		}, []string{"kind", "result"}),
-	}
-	for _, outcome := range []string{"stored", "ignored", "duplicate"} {
-		m.events.WithLabelValues(outcome)
+		mailDelay: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "guichet_worker_mail_delay_seconds", Help: "Time from a mail being wanted to being sent, the wait of action_required included.",
+			Buckets: delayBuckets(),
+		}),
 	}
 	for _, v := range []verdict{ack, split, wait, again, deadLetter, giveBack} {
 		m.batches.WithLabelValues(string(v))
 	}
-	for _, task := range []string{taskSweep, taskCleanup, taskMail, taskAsk} {
-		m.tasks.WithLabelValues(task, "ok")
-		m.tasks.WithLabelValues(task, "failed")
+	for _, status := range registration.Statuses() {
+		m.statuses.WithLabelValues(string(status))
 	}
 	for _, kind := range registration.MailKinds() {
 		for _, status := range []store.MailStatus{store.MailSent, store.MailPending, store.MailDropped, store.MailFailed} {
@@ -75,22 +92,59 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) mail(kind registration.MailKind, status store.MailStatus) {
-	m.mails.WithLabelValues(string(kind), string(status)).Inc()
+func newEventCounters(f promauto.Factory) map[string]map[outcome]prometheus.Counter {
+	events := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "guichet_worker_events_total", Help: "Events by type and by what became of them; types that tell no fact are other.",
+	}, []string{"type", "outcome"})
+	counters := map[string]map[outcome]prometheus.Counter{}
+	for _, eventType := range append(stripeevent.Types(), otherType) {
+		counters[eventType] = map[outcome]prometheus.Counter{}
+		for _, o := range []outcome{eventStored, eventIgnored, eventDuplicate, eventDead} {
+			counters[eventType][o] = events.WithLabelValues(eventType, string(o))
+		}
+	}
+	return counters
 }
 
-func (m *metrics) event(outcome string) { m.events.WithLabelValues(outcome).Inc() }
+// event counts one event of any type.
+func (m *metrics) event(eventType string, o outcome) {
+	counters, ok := m.events[eventType]
+	if !ok {
+		counters = m.events[otherType]
+	}
+	counters[o].Inc()
+}
+
+// stored counts an event that was new.
+func (m *metrics) stored(e store.Received, now time.Time) {
+	o := eventStored
+	if e.Fact == nil {
+		o = eventIgnored
+	}
+	m.event(e.Type, o)
+	if e.APIVersion != "" && e.APIVersion != stripe.APIVersion {
+		m.otherVersion.Inc()
+	}
+	m.delays.settled(e.Created, e.ReceivedAt, now)
+}
+
+func (m *metrics) changes(changes []store.Change) {
+	for _, c := range changes {
+		if c.From != c.To {
+			m.statuses.WithLabelValues(string(c.To)).Inc()
+		}
+	}
+}
+
+func (m *metrics) mail(kind registration.MailKind, status store.MailStatus, age time.Duration) {
+	m.mails.WithLabelValues(string(kind), string(status)).Inc()
+	if status == store.MailSent {
+		m.mailDelay.Observe(max(age, 0).Seconds())
+	}
+}
 
 func (m *metrics) batch(v verdict, size int, took time.Duration) {
 	m.batches.WithLabelValues(string(v)).Inc()
 	m.batchSize.Observe(float64(size))
 	m.batchTime.Observe(took.Seconds())
-}
-
-func (m *metrics) task(name string, err error) {
-	result := "ok"
-	if err != nil {
-		result = "failed"
-	}
-	m.tasks.WithLabelValues(name, result).Inc()
 }

@@ -147,7 +147,7 @@ func (o *outbox) finish(ctx context.Context, n store.Notification, status store.
 	case store.MailFailed:
 		o.log.Error("Mail given up", append(fields, zap.Error(cause))...)
 	}
-	o.metrics.mail(n.Kind, status)
+	o.metrics.mail(n.Kind, status, time.Since(n.CreatedAt))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout) // a mail that went out is recorded, even as we stop
 	defer cancel()
 	return o.store.FinishMail(ctx, n.ID, status, reason, next)

@@ -38,6 +38,9 @@ type worker struct {
 	settings  Settings
 	filter    stripeevent.Filter
 	metrics   *metrics
+	registry  prometheus.Registerer
+	held      *held
+	watch     *watch
 	nats      *nats.Conn
 	js        jetstream.JetStream
 	store     *store.Store
@@ -56,9 +59,10 @@ func Run(ctx context.Context, o Options) (err error) {
 		registry = prometheus.NewRegistry()
 	}
 	w := &worker{
-		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.Filter(), metrics: newMetrics(registry),
-		mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1),
+		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.Filter(), metrics: newMetrics(registry), registry: registry,
+		held: newHeld(o.Log), mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1),
 	}
+	w.watch = newWatch(registry, w.held)
 	closed := make(chan struct{})
 	w.nats, err = stream.Connect(o.Settings.NATS.URL, "worker", o.Log, nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
 	if err != nil {
@@ -119,10 +123,14 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, mails *outbox, r
 	})
 	defer stop()
 
+	streams, figures := newStreams(w.registry, w.js), newFigures(w.registry, w.store, w.settings.MetricsEvents)
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.consume(running, work) })
 	group.Go(func() error { w.every(running, taskSweep, w.settings.SweepInterval, nil, w.sweep); return nil })
 	group.Go(func() error { w.every(running, taskCleanup, w.settings.CleanupInterval, nil, w.cleanup); return nil })
+	group.Go(func() error { w.every(running, taskWatch, watchInterval, nil, w.watchBacklog); return nil })
+	group.Go(func() error { w.every(running, taskStreams, streamsInterval, nil, streams.look); return nil })
+	group.Go(func() error { w.every(running, taskFigures, figuresInterval, nil, w.tellFigures(figures)); return nil })
 	if w.lookup != nil {
 		group.Go(func() error { w.every(running, taskAsk, askInterval, w.unlinked, w.ask); return nil })
 	}

@@ -5,6 +5,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/educareschool/guichet/pkg/lookup"
@@ -14,6 +15,9 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stripeevent"
 )
+
+// maxMetricsEvents bounds how many series the metrics have.
+const maxMetricsEvents = 200
 
 // Settings are the worker's environment variables.
 type Settings struct {
@@ -35,6 +39,8 @@ type Settings struct {
 	Lookup   lookup.Settings
 	Mail     mail.Settings
 	MailRate int `env:"MAIL_RATE" envDefault:"0" help:"mails a minute that this worker sends at the most; 0 for no limit"`
+
+	MetricsEvents int `env:"METRICS_EVENTS" envDefault:"20" help:"how many events' places the metrics tell of: the fullest among the next and the newest"`
 
 	Logging settings.Logging
 }
@@ -65,6 +71,9 @@ func (s Settings) Validate() error {
 	}
 	if s.MailRate < 0 {
 		problems = append(problems, errors.New("MAIL_RATE must not be negative"))
+	}
+	if s.MetricsEvents < 0 || s.MetricsEvents > maxMetricsEvents {
+		problems = append(problems, fmt.Errorf("METRICS_EVENTS must be from 0 to %d", maxMetricsEvents))
 	}
 	return errors.Join(append(problems, s.Lookup.Validate(), s.Mail.Validate(), s.Logging.Validate())...)
 }

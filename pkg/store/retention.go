@@ -28,16 +28,3 @@ func (s *Store) Blank(ctx context.Context, retention time.Duration, limit int) (
 	}
 	return done.RowsAffected()
 }
-
-// Late says how long the oldest deadline has passed; zero when none has.
-func (s *Store) Late(ctx context.Context) (time.Duration, error) {
-	const query = `SELECT min(deadline) FROM registrations WHERE deadline IS NOT NULL`
-	var oldest *time.Time
-	if err := s.db.GetContext(ctx, &oldest, query); err != nil {
-		return 0, fmt.Errorf("look for the oldest deadline: %w", err)
-	}
-	if oldest == nil {
-		return 0, nil
-	}
-	return max(s.now().Sub(*oldest), 0), nil
-}

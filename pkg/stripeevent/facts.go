@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -39,6 +41,9 @@ func Handled(eventType string) bool {
 	_, ok := readers[eventType]
 	return ok
 }
+
+// Types returns the event types that tell facts, in order.
+func Types() []string { return slices.Sorted(maps.Keys(readers)) }
 
 func session(read func(gjson.Result, *registration.Fact) error) reader {
 	return func(o gjson.Result) (registration.Fact, string, error) {
