@@ -26,12 +26,13 @@ const (
 	HeaderTraceparent = "traceparent"
 )
 
-// Headers that a dead letter has beside the event's own.
+// Headers that a dead letter has beside the event's own, all with one prefix.
 const (
-	HeaderDeadReason     = "Dead-Letter-Reason"
-	HeaderDeadSequence   = "Dead-Letter-Stream-Sequence"
-	HeaderDeadDeliveries = "Dead-Letter-Deliveries"
-	HeaderDeadAt         = "Dead-Letter-At"
+	HeaderDeadPrefix     = "Dead-Letter-"
+	HeaderDeadReason     = HeaderDeadPrefix + "Reason"
+	HeaderDeadSequence   = HeaderDeadPrefix + "Stream-Sequence"
+	HeaderDeadDeliveries = HeaderDeadPrefix + "Deliveries"
+	HeaderDeadAt         = HeaderDeadPrefix + "At"
 )
 
 // TimeFormat is RFC 3339 with milliseconds, the form of every time in a header.
