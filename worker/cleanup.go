@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/store"
 )
 
@@ -17,7 +18,7 @@ const (
 	// cleanupTimeout bounds a batch, the questions to Stripe apart.
 	cleanupTimeout = 15 * time.Second
 	// attentionAge is how long something may stay unexplained before a person is told.
-	attentionAge = 15 * time.Minute
+	attentionAge = registration.AttentionAge
 	// backlogPause is how long cleanup waits before it looks again whether the backlog is worked off.
 	backlogPause = 250 * time.Millisecond
 )

@@ -14,12 +14,14 @@ import (
 // MailStatus says what became of a mail.
 type MailStatus string
 
-// The statuses. A dropped mail was not wanted any more when its turn came.
+// The statuses. A dropped mail was not wanted any more when its turn came; a suppressed one was wanted while mails
+// were off, and is sent only when a person asks for it.
 const (
-	MailPending MailStatus = "pending"
-	MailSent    MailStatus = "sent"
-	MailDropped MailStatus = "dropped"
-	MailFailed  MailStatus = "failed"
+	MailPending    MailStatus = "pending"
+	MailSent       MailStatus = "sent"
+	MailDropped    MailStatus = "dropped"
+	MailFailed     MailStatus = "failed"
+	MailSuppressed MailStatus = "suppressed"
 )
 
 // Notification is a mail of the outbox whose turn has come, with what it is about.

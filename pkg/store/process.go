@@ -125,6 +125,11 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 		touched = append(touched, link.RegistrationID)
 	}
 	result.Links = append(result.Links, adopted...)
+	if s.mailing.off() {
+		if err := t.hushUnlinked(ctx, result.Waiting); err != nil {
+			return Result{}, keys{}, err
+		}
+	}
 	result.Changes, err = s.settle(ctx, t, touched, nil, known)
 	return result, known, err
 }

@@ -97,7 +97,10 @@ func (s *Store) settle(ctx context.Context, t *tx, linked, due []string, known k
 	if err := t.grantSeats(ctx, rows); err != nil {
 		return nil, err
 	}
-	return t.write(ctx, rows, s.delay)
+	if s.mailing.off() {
+		t.hush(rows, linked, s.policy)
+	}
+	return t.write(ctx, rows, s.mailing)
 }
 
 // registrations loads rows by id, locked or not. It leaves out those that are not there.

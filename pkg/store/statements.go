@@ -18,6 +18,7 @@ type statements struct {
 	selectDue, selectStrays, selectOverdue    *sqlx.Stmt
 	markSeatable                              *sqlx.Stmt
 	claimMails, recipient, finishMail         *sqlx.Stmt
+	hushUnlinked                              *sqlx.Stmt
 	loadRegistrations                         *sqlx.Stmt
 }
 
@@ -48,6 +49,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		{&s.claimMails, claimMailsQuery},
 		{&s.recipient, recipientQuery},
 		{&s.finishMail, finishMailQuery},
+		{&s.hushUnlinked, hushUnlinkedQuery},
 	} {
 		stmt, err := db.PreparexContext(ctx, p.query) //nolint:sqlclosecheck // it lives as long as the pool
 		if err != nil {

@@ -22,6 +22,8 @@ type Options struct {
 	Policy registration.Policy
 	// ActionRequiredDelay is how long the mail about a required action waits; 3-D Secure usually ends on the page.
 	ActionRequiredDelay time.Duration
+	// MailsOff suppresses the mails that settling wants, now and for ever: see mailing.
+	MailsOff bool
 	// Now is the clock; nil means the real one.
 	Now func() time.Time
 	// MaxConnections bounds the pool, those that hold a lock apart; 0 means 8.
@@ -33,7 +35,7 @@ type Store struct {
 	db         *sqlx.DB
 	statements statements
 	policy     registration.Policy
-	delay      time.Duration
+	mailing    mailing
 	now        func() time.Time
 }
 
@@ -67,7 +69,10 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		_ = db.Close()
 		return nil, err
 	}
-	s := &Store{db: db, policy: o.Policy, delay: o.ActionRequiredDelay, now: o.Now}
+	s := &Store{db: db, policy: o.Policy, mailing: mailing{o.ActionRequiredDelay, MailPending}, now: o.Now}
+	if o.MailsOff {
+		s.mailing.status = MailSuppressed
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // What a batch changes is written by one statement. A slot that exists is not mailed again; one whose mail
-// was dropped because the state had stopped wanting it is wanted again. The seats' trigger runs at the end.
+// was dropped because the state had stopped wanting it is wanted again. New mails get the status given; one that
+// waits to be sent goes on waiting, and one that is suppressed stays so. The seats' trigger runs at the end.
 const writeQuery = `
 WITH history AS (
     INSERT INTO registration_history (registration_id, at, from_status, to_status, cause, seat_held, fact_id)
@@ -21,8 +22,8 @@ WITH history AS (
     FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[])
         AS h (id, from_status, to_status, cause, held, fact)
 ), mails AS (
-    INSERT INTO notifications (registration_id, fact_id, kind, slot, created_at, send_after)
-    SELECT m.id, m.fact, m.kind, m.slot, $1::timestamptz, $1::timestamptz + m.delay * interval '1 second'
+    INSERT INTO notifications (registration_id, fact_id, kind, slot, status, created_at, send_after)
+    SELECT m.id, m.fact, m.kind, m.slot, $24::text, $1::timestamptz, $1::timestamptz + m.delay * interval '1 second'
     FROM unnest($8::text[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::text[])
         AS m (id, fact, kind, slot, delay, same)
     WHERE m.same = '' OR NOT EXISTS (
@@ -30,7 +31,7 @@ WITH history AS (
         FROM notifications n
         WHERE coalesce(n.registration_id, '') = m.id AND n.slot = ANY (string_to_array(m.same, E'\n')) AND n.status <> 'dropped')
     ON CONFLICT (coalesce(registration_id, ''), slot) DO UPDATE
-    SET status = 'pending', kind = excluded.kind, fact_id = excluded.fact_id, created_at = excluded.created_at,
+    SET status = CASE notifications.status WHEN 'pending' THEN 'pending' ELSE excluded.status END, kind = excluded.kind, fact_id = excluded.fact_id, created_at = excluded.created_at,
         send_after = excluded.send_after, attempts = 0, last_error = NULL
     WHERE notifications.status = 'dropped' OR notifications.status = 'pending' AND notifications.kind <> excluded.kind
 )
@@ -56,12 +57,12 @@ SET due_at = NULL
 WHERE id = ANY ($1)`
 
 // write stores what settling changed.
-func (t *tx) write(ctx context.Context, rows []*row, actionDelay time.Duration) ([]Change, error) {
-	var w writing
+func (t *tx) write(ctx context.Context, rows []*row, m mailing) ([]Change, error) {
+	w := writing{mailing: m}
 	var changes []Change
 	var due []string
 	for _, r := range rows {
-		w.addMails(r, actionDelay)
+		w.addMails(r)
 		switch {
 		case r.changed():
 			w.addState(r)
@@ -104,6 +105,7 @@ func (r *row) moved() bool {
 
 // writing are the rows that writeQuery takes, turned by a quarter.
 type writing struct {
+	mailing
 	historyIDs, from, to, historyCauses, historyFacts   []string
 	historyHeld                                         []bool
 	mailIDs, mailFacts, mailKinds, mailSlots, mailSames []string
@@ -121,11 +123,11 @@ func (w *writing) addHistory(r *row) {
 	w.historyFacts = append(w.historyFacts, r.state.Decisive)
 }
 
-func (w *writing) addMails(r *row, actionDelay time.Duration) {
+func (w *writing) addMails(r *row) {
 	for _, m := range r.mails {
 		var delay float64
 		if m.Kind == registration.MailActionRequired {
-			delay = actionDelay.Seconds()
+			delay = w.actionDelay.Seconds()
 		}
 		w.mailIDs = append(w.mailIDs, r.ID)
 		w.mailFacts = append(w.mailFacts, m.Fact.ID)
@@ -156,5 +158,6 @@ func (w *writing) arrays(now time.Time) []any {
 		pq.Array(w.mailIDs), pq.Array(w.mailFacts), pq.Array(w.mailKinds), pq.Array(w.mailSlots), pq.Array(w.mailDelays), pq.Array(w.mailSames),
 		pq.Array(w.ids), pq.Array(w.statuses), pq.Array(w.causes), pq.Array(w.wished), pq.Array(w.held), pq.Array(w.attentions),
 		pq.Array(w.deadlines), pq.Array(w.paid), pq.Array(w.removed), pq.Array(w.clear),
+		string(w.status),
 	}
 }
