@@ -66,6 +66,14 @@ var ErrNotFound = errors.New("no stored event has this sequence")
 
 // Info describes the stream as it is now.
 func (a *Archive) Info(ctx context.Context) (*jetstream.StreamInfo, error) {
+	s, err := a.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.CachedInfo(), nil
+}
+
+func (a *Archive) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := a.js.Stream(ctx, a.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("stream %s is not there: run `guichet setup`", a.name)
@@ -73,14 +81,14 @@ func (a *Archive) Info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up stream %s: %w", a.name, err)
 	}
-	return s.CachedInfo(), nil
+	return s, nil
 }
 
 // Get returns the message of a sequence, or ErrNotFound.
 func (a *Archive) Get(ctx context.Context, sequence uint64) (Message, error) {
-	s, err := a.js.Stream(ctx, a.name)
+	s, err := a.stream(ctx)
 	if err != nil {
-		return Message{}, fmt.Errorf("look up stream %s: %w", a.name, err)
+		return Message{}, err
 	}
 	raw, err := s.GetMsg(ctx, sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -89,14 +97,18 @@ func (a *Archive) Get(ctx context.Context, sequence uint64) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("read message %d of %s: %w", sequence, a.name, err)
 	}
-	return Message{Sequence: raw.Sequence, Stored: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data}, nil
+	return stored(raw), nil
+}
+
+func stored(raw *jetstream.RawStreamMsg) Message {
+	return Message{Sequence: raw.Sequence, Stored: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data}
 }
 
 // Delete takes a message out of the stream and overwrites its bytes on disk; one that is not there any more is no error.
 func (a *Archive) Delete(ctx context.Context, sequence uint64) error {
-	s, err := a.js.Stream(ctx, a.name)
+	s, err := a.stream(ctx)
 	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", a.name, err)
+		return err
 	}
 	err = s.SecureDeleteMsg(ctx, sequence)
 	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) { // the reason is text alone

@@ -59,6 +59,15 @@ func archived(t *testing.T, n int) (*archive.Archive, jetstream.JetStream) {
 	return archive.Events(js), js
 }
 
+// stamped is an event with an id and nothing else.
+func stamped(id string) *nats.Msg {
+	m := nats.NewMsg(stream.Subject("checkout.session.completed"))
+	m.Header.Set(stream.HeaderEventID, id)
+	m.Header.Set(stream.HeaderEventType, "checkout.session.completed")
+	m.Data = fmt.Appendf(nil, `{"id":%q}`, id)
+	return m
+}
+
 func scan(t *testing.T, a *archive.Archive, f archive.Filter) []string {
 	t.Helper()
 	found := []string{}
