@@ -3,6 +3,7 @@ package stripeevent
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -15,12 +16,18 @@ const Masked = "***"
 var personal = map[string]bool{
 	"address": true, "billing_details": true, "customer_details": true, "collected_information": true, "custom_fields": true,
 	"evidence": true, "individual_name": true, "owner": true, "shipping": true, "shipping_details": true, "payment_method_details": true,
-	"card": true, "client_secret": true, "description": true, "email": true, "fingerprint": true, "ip": true, "last4": true,
-	"name": true, "nickname": true, "phone": true, "username": true, "value": true,
+	"card": true, "client_secret": true, "client_reference_id": true, "description": true, "fingerprint": true, "individual": true, "last4": true,
+	"person": true, "tax_ids": true, "username": true, "value": true,
 }
 
-// words are the keys whose texts are Stripe's own sentences.
-var words = map[string]bool{"message": true, "seller_message": true, "failure_message": true, "doc_url": true}
+// personalWords are those of a key that tell of a person, whatever stands beside them: receipt_email.
+var personalWords = map[string]bool{
+	"name": true, "nickname": true, "email": true, "phone": true, "address": true, "line1": true, "line2": true, "postal": true, "city": true,
+	"birth": true, "dob": true, "ip": true, "iban": true,
+}
+
+// words are the keys whose texts are Stripe's own.
+var words = map[string]bool{"api_version": true, "message": true, "seller_message": true, "failure_message": true, "doc_url": true}
 
 // Mask writes an event, or any object of Stripe's, indented, for people who need not know who it is about: it
 // keeps ids, codes, numbers and Stripe's own words, and hides names, addresses, secrets, links and all text that
@@ -40,6 +47,8 @@ type masking struct{ out bytes.Buffer }
 // value writes a value that a key names; indent is a line break and the spaces before what is on its level.
 func (m *masking) value(key string, v gjson.Result, hide bool, indent string) {
 	switch {
+	case len(indent) > 2*maxDepth:
+		m.out.WriteString(`"` + Masked + `"`)
 	case v.IsObject():
 		m.members(key, v, hide, indent)
 	case v.IsArray():
@@ -67,6 +76,10 @@ func (m *masking) members(of string, v gjson.Result, hide bool, indent string) {
 		hidden := hide || hides(key.Str)
 		if of == "metadata" {
 			hidden = hide || key.Str != "registrationId"
+			if !hidden && member.Type == gjson.String { // it may look like anything
+				m.out.WriteString(member.Raw)
+				return true
+			}
 		}
 		m.value(key.Str, member, hidden, indent+"  ")
 		return true
@@ -90,13 +103,26 @@ func (m *masking) end(empty bool, indent string, bracket byte) {
 }
 
 func hides(key string) bool {
-	return personal[key] || strings.HasSuffix(key, "_email") || strings.HasSuffix(key, "_name") || strings.HasSuffix(key, "_phone") ||
-		strings.HasSuffix(key, "_ip") || strings.HasSuffix(key, "_address")
+	if personal[key] {
+		return true
+	}
+	for word := range strings.SplitSeq(strings.ToLower(key), "_") {
+		if personalWords[word] {
+			return true
+		}
+	}
+	return false
 }
+
+// maxDepth is how deep an event may nest and still be shown; Stripe's nest about ten deep.
+const maxDepth = 64
+
+// digits are phones, addresses of the internet, days of birth and numbers of accounts, which harmless letters make too.
+var digits = regexp.MustCompile(`^\+?(?:[0-9][.:_-]?){7,}$|^[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*$`)
 
 // harmless says whether a text can be an id, a code or a time: one word of the letters that those have.
 func harmless(s string) bool {
-	return len(s) <= maxID && !strings.ContainsFunc(s, func(r rune) bool {
+	return len(s) <= maxID && !digits.MatchString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("_-.:+", r)
 	})
 }

@@ -67,6 +67,9 @@ func FuzzMask(f *testing.F) {
 }
 
 func compare(t *testing.T, key string, before, after any) {
+	if after == Masked {
+		return
+	}
 	switch b := before.(type) {
 	case map[string]any:
 		a, same := after.(map[string]any)
@@ -85,11 +88,11 @@ func compare(t *testing.T, key string, before, after any) {
 			compare(t, key, b[i], a[i])
 		}
 	case string:
-		if a, same := after.(string); !same || a != b && a != Masked || a == b && strings.Contains(a, "@") && !words[key] {
+		if a, same := after.(string); !same || a != b || strings.Contains(a, "@") && !words[key] && key != "registrationId" {
 			t.Fatalf("%q became %v", b, after)
 		}
 	default:
-		if after != before && after != Masked {
+		if after != before {
 			t.Fatalf("%v became %v", before, after)
 		}
 	}
