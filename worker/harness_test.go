@@ -185,6 +185,11 @@ func (r *room) store(id, eventType string, body []byte) {
 
 func (r *room) eventually(what string, condition func() error) {
 	r.t.Helper()
+	r.within(patience, what, condition)
+}
+
+func (r *room) within(patience time.Duration, what string, condition func() error) {
+	r.t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
 		err := condition()
