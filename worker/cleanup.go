@@ -44,30 +44,38 @@ func (w *worker) cleanup(ctx context.Context) error {
 	})
 }
 
-// cleanOverdue stores, batch by batch, the facts that end what has passed its deadline.
+// cleanOverdue stores, batch by batch, the facts that end what has passed its deadline. Where Stripe gives no
+// answer no more is asked in this run, and what an answer is needed for stays as it is.
 func (w *worker) cleanOverdue(ctx context.Context) (found, cleaned int, err error) {
 	var stayed []string
-	size := cleanupSize
+	var unanswered error
+	sizes := newBatches()
 	for {
-		overdue, err := w.store.Overdue(ctx, size, stayed)
-		if err != nil || len(overdue) == 0 {
-			return found, cleaned, err
+		var overdue []store.Overdue
+		again, err := sizes.try(ctx, sizes.size, func(ctx context.Context) (err error) {
+			overdue, err = w.store.Overdue(ctx, sizes.size, stayed)
+			return err
+		})
+		switch {
+		case again:
+			continue
+		case err != nil, len(overdue) == 0:
+			return found, cleaned, errors.Join(err, unanswered)
 		}
 		found += len(overdue)
 		var facts []store.Received
-		var unanswered error
 		for _, o := range overdue {
-			if unanswered == nil {
-				var more []store.Received
-				more, unanswered = w.verdictOn(ctx, o)
-				facts = append(facts, more...)
+			if unanswered != nil && w.asks(o) {
+				continue
 			}
+			more, err := w.verdictOn(ctx, o)
+			unanswered = errors.Join(unanswered, err)
+			facts = append(facts, more...)
 		}
-		about, left, err := w.storeFacts(ctx, facts, size)
+		about, err := w.storeFacts(ctx, facts, sizes)
 		cleaned += len(about)
-		size = left
-		if err = errors.Join(err, unanswered); err != nil {
-			return found, cleaned, err
+		if err != nil {
+			return found, cleaned, errors.Join(err, unanswered)
 		}
 		for _, o := range overdue {
 			if !about[o.Registration.ID] {
@@ -77,25 +85,27 @@ func (w *worker) cleanOverdue(ctx context.Context) (found, cleaned int, err erro
 	}
 }
 
-// storeFacts processes facts in batches of a size, of half of it where that takes too long or one of them is
-// refused; one that is refused alone is left out. It returns the registrations of those that were new, and
-// which size went well.
-func (w *worker) storeFacts(ctx context.Context, facts []store.Received, size int) (about map[string]bool, left int, err error) {
+// storeFacts processes facts in batches, in half of one where it takes too long or one of its facts is refused;
+// one that is refused alone is left out. It returns the registrations of those that were new.
+func (w *worker) storeFacts(ctx context.Context, facts []store.Received, sizes *batches) (about map[string]bool, err error) {
 	about = map[string]bool{}
 	for len(facts) > 0 {
-		batch := facts[:min(size, len(facts))]
-		bounded, cancel := context.WithTimeout(ctx, cleanupTimeout)
-		result, err := w.store.Process(bounded, batch)
-		timedOut := bounded.Err() != nil && ctx.Err() == nil
-		cancel()
+		batch := facts[:min(sizes.size, len(facts))]
+		var result store.Result
+		again, err := sizes.try(ctx, len(batch), func(ctx context.Context) (err error) {
+			result, err = w.store.Process(ctx, batch)
+			return err
+		})
 		switch {
-		case (timedOut || store.IsDataError(err)) && len(batch) > 1:
-			size = len(batch) / 2
+		case again:
+			continue
+		case store.IsDataError(err) && len(batch) > 1:
+			sizes.size = len(batch) / 2
 			continue
 		case store.IsDataError(err):
 			w.log.Error("A registration could not be cleaned", append(eventFields(batch[0]), zap.Error(err))...)
 		case err != nil:
-			return about, size, err
+			return about, err
 		}
 		for _, f := range batch {
 			if result.Stored[f.ID] {
@@ -105,27 +115,25 @@ func (w *worker) storeFacts(ctx context.Context, facts []store.Received, size in
 		w.reportLinks(result)
 		facts = facts[len(batch):]
 	}
-	return about, size, nil
+	return about, nil
 }
 
 // raiseAttention tells of what has stayed unexplained for too long: payments and disputes without a
 // registration, intents that succeeded without a payment.
 func (w *worker) raiseAttention(ctx context.Context) error {
-	for {
-		n, err := w.store.RaiseUnlinked(ctx, attentionAge, cleanupSize)
-		if err != nil {
-			return err
-		}
-		if n < cleanupSize {
-			break
-		}
+	err := newBatches().all(ctx, func(ctx context.Context, size int) (int64, error) {
+		return w.store.RaiseUnlinked(ctx, attentionAge, size)
+	})
+	if err != nil {
+		return err
 	}
+	sizes := newBatches()
 	for {
-		facts, err := w.store.Unconfirmed(ctx, attentionAge, cleanupSize)
+		facts, err := w.store.Unconfirmed(ctx, attentionAge, sizes.size)
 		if err != nil || len(facts) == 0 {
 			return err
 		}
-		stored, _, err := w.storeFacts(ctx, facts, cleanupSize)
+		stored, err := w.storeFacts(ctx, facts, sizes)
 		if err != nil || len(stored) == 0 {
 			return err
 		}
@@ -134,15 +142,13 @@ func (w *worker) raiseAttention(ctx context.Context) error {
 
 // blank takes the personal data out of registrations that were removed long ago.
 func (w *worker) blank(ctx context.Context) error {
-	for {
-		n, err := w.store.Blank(ctx, w.settings.Retention, cleanupSize)
+	return newBatches().all(ctx, func(ctx context.Context, size int) (int64, error) {
+		n, err := w.store.Blank(ctx, w.settings.Retention, size)
 		if n > 0 {
 			w.log.Info("Personal data of old registrations blanked", zap.Int64("registrations", n))
 		}
-		if err != nil || n < cleanupSize {
-			return err
-		}
-	}
+		return n, err
+	})
 }
 
 // awaitBacklog returns when the worker has processed all that the stream holds now.

@@ -38,6 +38,7 @@ type room struct {
 	js       jetstream.JetStream
 	db       *sqlx.DB
 	settings Settings
+	random   *rand.Rand
 	stripe   *simulate.Stripe
 }
 
@@ -53,7 +54,8 @@ func newRoom(t *testing.T) *room {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	r := &room{t: t, nats: server, stripe: simulate.New(rand.New(rand.NewPCG(1, 2)), time.Now)}
+	random := rand.New(rand.NewPCG(1, 2))
+	r := &room{t: t, nats: server, random: random, stripe: simulate.New(random, time.Now)}
 	if r.js, err = jetstream.New(conn); err != nil {
 		t.Fatal(err)
 	}

@@ -82,18 +82,61 @@ func TestAMailAboutWhatStripeAnsweredLinksToWhereThatIs(t *testing.T) {
 
 func TestWithoutAnAnswerOfStripesNobodyIsReleased(t *testing.T) {
 	t.Parallel()
+	for name, c := range map[string]struct {
+		failure fakestripe.Failure
+		reason  string
+	}{
+		"down":         {fakestripe.Failure{Status: http.StatusInternalServerError}, "it has trouble of its own"},
+		"rate-limited": {fakestripe.Failure{Status: http.StatusTooManyRequests, RetryAfter: "1"}, "it limits the rate of requests"},
+		"wrong key":    {fakestripe.Failure{Status: http.StatusUnauthorized}, "STRIPE_API_KEY is wrong, revoked or expired"},
+		"no answer":    {fakestripe.Failure{}, "no answer within STRIPE_API_TIMEOUT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			stripe := r.asking()
+			stripe.Add("", fakestripe.Session("cs_1", "expired", "unpaid", ""), fakestripe.Session("cs_2", "expired", "unpaid", ""))
+			again := func() {}
+			if c.failure.Status == 0 {
+				r.settings.Lookup.Timeout, again = 300*time.Millisecond, stripe.Hold()
+			} else {
+				stripe.FailWith(2, c.failure)
+			}
+			r.overdue("reg-1", "cs_1")
+			r.overdue("reg-2", "cs_2")
+			// Of this one Stripe knows nothing: it need not wait.
+			r.exec(`INSERT INTO registrations (id, event_id, email, created_at) VALUES ('reg-3', 'e', 'x@example.org', now() - interval '26 hours')`)
+			w := r.work()
+			w.says("A periodic task failed")
+			w.says(c.reason)
+			r.status("reg-3", "EXPIRED")
+			again()
+			r.status("reg-1", "EXPIRED") // once Stripe answers again
+			r.status("reg-2", "EXPIRED")
+			r.is("reg-3", `SELECT string_agg(registration_id, ' ') FROM stripe_events WHERE source = 'clock'`)
+		})
+	}
+}
+
+func TestStripeIsAskedWhileNothingIsLocked(t *testing.T) {
+	t.Parallel()
 	r := newRoom(t)
 	stripe := r.asking()
 	stripe.Add("", fakestripe.Session("cs_1", "expired", "unpaid", ""))
-	stripe.Fail(3, http.StatusInternalServerError)
+	release := stripe.Hold()
 	r.overdue("reg-1", "cs_1")
-	w := r.work()
-	w.says("A periodic task failed")
-	w.says("A registration past its deadline is left as it is")
-	r.status("reg-1", "EXPIRED") // once Stripe answers again
-	if n := len(stripe.Requests("/v1/checkout/sessions/cs_1")); n < 4 {
-		t.Errorf("asked %d times", n)
-	}
+	r.publish(r.stripe.Payment("").Disputed())
+	r.work()
+	stripe.AwaitInHand(2) // cleanup's and that about the dispute
+	r.is("0", `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'guichet' AND state LIKE 'idle in transaction%' AND xact_start < now() - interval '200 ms'`)
+	r.exec(`DO $$ BEGIN
+		PERFORM FROM registrations WHERE id = 'reg-1' FOR UPDATE NOWAIT;
+		PERFORM FROM events FOR UPDATE NOWAIT;
+		PERFORM FROM stripe_events FOR UPDATE NOWAIT;
+	END $$`)
+	release()
+	r.status("reg-1", "EXPIRED")
 }
 
 func TestAFailedPaymentsPlaceIsReleasedAlthoughItsSessionIsStillOpen(t *testing.T) {

@@ -21,7 +21,7 @@ func (w *worker) verdictOn(ctx context.Context, o store.Overdue) ([]store.Receiv
 		return nil, nil
 	}
 	id := o.Registration.ID
-	if w.lookup == nil || o.Session == "" {
+	if !w.asks(o) {
 		return []store.Received{store.Own(id, o.Fact)}, nil
 	}
 	answer, err := w.lookup.Session(ctx, o.Account, o.Session)
@@ -58,6 +58,9 @@ func (w *worker) verdictOn(ctx context.Context, o store.Overdue) ([]store.Receiv
 		return nil, nil
 	}
 }
+
+// asks says whether Stripe has the word on an overdue registration.
+func (w *worker) asks(o store.Overdue) bool { return w.lookup != nil && o.Session != "" }
 
 // stillOpen is Stripe's word that a session can be paid until a time: it moves the deadline.
 func stillOpen(session string, until time.Time) registration.Fact {
