@@ -21,6 +21,7 @@ type cli struct {
 
 	Dev       devCommand       `cmd:"" help:"Run everything on this machine and play the guide's cases."`
 	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
+	Dead      deadCommand      `cmd:"" help:"Show, redrive and drop what could not be settled."`
 	Setup     setupCommand     `cmd:"" help:"Make streams, consumer and schema what the services need."`
 	Trigger   triggerCommand   `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`
 }
