@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -42,6 +43,19 @@ func (m Message) ReceivedAt() time.Time {
 		return time.Time{}
 	}
 	return at
+}
+
+// CreatedAt is when Stripe made the event, to the second; zero where the header does not say.
+func (m Message) CreatedAt() time.Time {
+	text := m.Header.Get(stream.HeaderCreated)
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && seconds > 0 {
+		return time.Unix(seconds, 0).UTC()
+	}
+	at, err := time.Parse(time.RFC3339, text) // of a v2 event
+	if err != nil {
+		return time.Time{}
+	}
+	return at.UTC()
 }
 
 // Archive is one stream. It is safe for concurrent use.

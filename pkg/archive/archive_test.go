@@ -200,6 +200,14 @@ func TestAMessageTellsWhatItsHeadersSay(t *testing.T) {
 		!m.ReceivedAt().Equal(time.Date(2026, 3, 10, 12, 0, 0, 123e6, time.UTC)) || m.Stored.IsZero() || !strings.Contains(string(m.Body), `"cs_3"`) {
 		t.Errorf("got %+v", m)
 	}
+	for text, want := range map[string]time.Time{
+		"1700000000": time.Unix(1700000000, 0), "2026-03-10T12:00:00.000Z": time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC), "": {}, "-1": {}, "soon": {},
+	} {
+		created := archive.Message{Header: nats.Header{stream.HeaderCreated: {text}}}
+		if got := created.CreatedAt(); !got.Equal(want) {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
 	if !(archive.Message{}).ReceivedAt().IsZero() {
 		t.Error("a message without the header was received some time")
 	}
