@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -76,6 +78,9 @@ Settings (environment): DATABASE_URL, also as DATABASE_URL_FILE or as a Docker s
 
 // Run acknowledges attention.
 func (c attentionAck) Run(ctx context.Context, g globals, s surroundings) error {
+	if strings.TrimSpace(c.Note) == "" {
+		return usageError{errors.New("--note says nothing: say what was done about it")}
+	}
 	by := consent{By: c.By}.who()
 	db, err := g.openStore(ctx, s)
 	if err != nil {

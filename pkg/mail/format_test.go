@@ -63,6 +63,7 @@ func TestDatesAreWrittenAsEachLanguageDoes(t *testing.T) {
 		{"the first, on the hour", time.Date(2026, 8, 1, 19, 0, 0, 0, paris(true)), mail.Date, "samedi 1er" + nb + "août 2026 à" + nb + "19" + nb + "h", "Saturday 1 August 2026 at" + nb + "7:00" + nb + "pm"},
 		{"a morning", time.Date(2026, 12, 31, 9, 5, 0, 0, time.UTC), mail.Date, "jeudi 31" + nb + "décembre 2026 à" + nb + "9" + nb + "h" + nb + "05", "Thursday 31 December 2026 at" + nb + "9:05" + nb + "am"},
 		{"a deadline", time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), mail.Deadline, "mercredi 1er" + nb + "avril 2026 à" + nb + "0" + nb + "h" + nb + "(UTC)", "Wednesday 1 April 2026 at" + nb + "12:00" + nb + "am" + nb + "(UTC)"},
+		{"a hold of 24 hours across a change of clocks", summerTime(t), mail.Deadline, "dimanche 29" + nb + "mars 2026 à" + nb + "19" + nb + "h" + nb + "(CEST)", "Sunday 29 March 2026 at" + nb + "7:00" + nb + "pm" + nb + "(CEST)"},
 		{"none", time.Time{}, mail.Date, "", ""},
 		{"no deadline", time.Time{}, mail.Deadline, "", ""},
 	} {
@@ -76,6 +77,16 @@ func TestDatesAreWrittenAsEachLanguageDoes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// summerTime is 24 hours after 18:00 of the last day of winter time in Paris.
+func summerTime(t *testing.T) time.Time {
+	t.Helper()
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Date(2026, time.March, 28, 18, 0, 0, 0, paris).Add(24 * time.Hour)
 }
 
 func TestTemplatesTypedWithAnOrdinaryKeyboardAreTypeset(t *testing.T) {

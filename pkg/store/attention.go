@@ -178,7 +178,7 @@ LIMIT $2`
 
 // Attention returns what waits for a person, newest first, or with all set also what is settled.
 func (s *Store) Attention(ctx context.Context, all bool, limit int) ([]Occurrence, error) {
-	var out []Occurrence
+	out := []Occurrence{} // an empty list, not null, for programs
 	if err := s.db.SelectContext(ctx, &out, occurrencesQuery, all, limit); err != nil {
 		return nil, fmt.Errorf("list attention: %w", err)
 	}

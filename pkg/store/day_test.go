@@ -57,6 +57,18 @@ func TestAThousandRegistrationsLiveThroughAChangeOfClocks(t *testing.T) {
 		}
 	}
 	f.wantExactCounts()
+	if early := f.get(`SELECT count(*) FROM stripe_events WHERE source = 'clock' AND stored_at < created`); early != "0" {
+		t.Errorf("%s facts of the clock were stored before their time", early)
+	}
+	for what, query := range map[string]string{
+		"was released by its hold": `SELECT count(*) FROM registrations WHERE status = 'FAILED' AND NOT seat_held`,
+		"expired by the clock":     `SELECT count(*) FROM registrations WHERE status = 'EXPIRED'`,
+		"was restored":             `SELECT count(*) FROM registration_history WHERE from_status IN ('EXPIRED', 'CANCELED') AND to_status = 'PAID' AND seat_held`,
+	} {
+		if f.get(query) == "0" {
+			t.Errorf("nobody %s: this was no life", what)
+		}
+	}
 	if open := f.get(`SELECT count(*) FROM registrations WHERE status = 'PENDING'`); open != "0" {
 		t.Errorf("%s registrations are still pending after %s", open, f.now.Sub(begin))
 	}
