@@ -46,8 +46,8 @@ var ErrUndecodable = errors.New("undecodable event")
 
 // Decode reads a signed body. An event that is none of Guichet's business has no Fact and no error.
 func Decode(body []byte, filter Filter) (Event, error) {
-	if !gjson.ValidBytes(body) {
-		return Event{}, fmt.Errorf("%w: not valid JSON", ErrUndecodable)
+	if TooDeep(body) || !gjson.ValidBytes(body) {
+		return Event{}, fmt.Errorf("%w: not valid JSON, or nested too deep", ErrUndecodable)
 	}
 	root := gjson.ParseBytes(body)
 	e := Event{

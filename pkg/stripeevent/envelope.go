@@ -25,6 +25,9 @@ type Envelope struct {
 // ReadEnvelope reads the top level of an event and nothing of its object; of a key that comes twice the first
 // counts, as it does in Decode. The error says what is wrong in a sentence that repeats nothing of the body.
 func ReadEnvelope(body []byte) (Envelope, error) {
+	if TooDeep(body) {
+		return Envelope{}, fmt.Errorf("the body nests deeper than %d levels", MaxDepth)
+	}
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || !gjson.ValidBytes(body) {
 		return Envelope{}, errors.New("the body is not a JSON object")
 	}

@@ -69,6 +69,8 @@ func TestWhatIsNoEventIsRefusedInASentence(t *testing.T) {
 		{"bad UTF-8 in the id", "{\"id\":\"\xff\",\"type\":\"a\"}", "event's id is not printable"},
 		{"a space before the id", `{"id":" evt_1","type":"a"}`, "event's id is not printable"},
 		{"an endless id", `{"id":"` + strings.Repeat("e", 256) + `","type":"a"}`, "longer than 255"},
+		{"a nest", `{"id":"evt_1","type":"a","data":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "deeper than 100 levels"},
+		{"half a million levels", strings.Repeat(`{"a":`, 500_000), "deeper than 100 levels"},
 		{"an endless number", `{"id":"evt_1","type":"a","created":` + strings.Repeat("1", 256) + `}`, "longer than 255"},
 	}
 	for _, tt := range tests {
