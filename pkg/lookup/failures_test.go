@@ -194,7 +194,7 @@ func TestWhoAsksMayGiveUp(t *testing.T) {
 func TestAnEndlessAnswerIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := fakestripe.New(t)
-	s.FailWith(1, fakestripe.Failure{Status: 200, Body: `{"id":"cs_test_1","object":"checkout.session","x":"` + strings.Repeat("x", 5<<20) + `"}`})
+	s.FailWith(1, fakestripe.Failure{Status: 200, Body: `{"id":"cs_test_1","object":"checkout.session","x":"` + strings.Repeat("x", 17<<20) + `"}`})
 	if _, err := client(t, s).Session(t.Context(), "", "cs_test_1"); !errors.Is(err, lookup.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}

@@ -136,8 +136,8 @@ func TestRequestsAreCountedByQuestionAndResult(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	c := &clock{unix(fakestripe.SessionMade)}
 	ask := client(t, s, at(c), func(_ *lookup.Settings, o *lookup.Options) { o.Registerer = registry })
-	if got, err := testutil.GatherAndCount(registry, "guichet_lookup_requests_total"); err != nil || got != 4*7 {
-		t.Errorf("%d series from the start, %v; want 28", got, err)
+	if got, err := testutil.GatherAndCount(registry, "guichet_lookup_requests_total"); err != nil || got != 6*7 {
+		t.Errorf("%d series from the start, %v; want 42", got, err)
 	}
 	s.Add("", intent("pi_1", "succeeded", ""))
 	for range 2 { // the second is answered from memory
@@ -166,7 +166,7 @@ func TestRequestsAreCountedByQuestionAndResult(t *testing.T) {
 		"session/unavailable": 1, "session/refused": 1, "session/unexpected": 1, "session/rate_limited": 1,
 	}
 	text := head
-	for _, question := range []string{"session", "intent", "charge", "sessions"} {
+	for _, question := range []string{"session", "intent", "charge", "sessions", "events", "endpoints"} {
 		for _, result := range []string{"found", "not_found", "rate_limited", "unavailable", "refused", "unexpected", "given_up"} {
 			text += fmt.Sprintf("guichet_lookup_requests_total{question=%q,result=%q} %d\n", question, result, want[question+"/"+result])
 		}

@@ -1,11 +1,12 @@
-// Package lookup asks Stripe what no event told: how a Checkout session ended, and which registration a charge
-// or an intent belongs to.
+// Package lookup asks Stripe what no event told: how a Checkout session ended, which registration a charge or an
+// intent belongs to, and which events there were.
 //
 // It reads only, and never in anybody's transaction: an answer may take as long as STRIPE_API_TIMEOUT. A
-// restricted key needs read access to Checkout Sessions, PaymentIntents and Charges.
+// restricted key needs read access to Checkout Sessions, PaymentIntents, Charges and Events.
 package lookup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +26,8 @@ type Options struct {
 	Registerer prometheus.Registerer // nil keeps the metrics to itself
 	LiveOnly   bool                  // sessions of test mode tell no facts, as events of test mode do not
 	Now        func() time.Time      // nil is time.Now
+	// Pause waits before a list is asked for again; nil is a timer.
+	Pause func(context.Context, time.Duration) error
 }
 
 // Client asks Stripe. It may be used by many at once.
@@ -32,6 +35,7 @@ type Client struct {
 	settings  Settings
 	liveOnly  bool
 	now       func() time.Time
+	pause     func(context.Context, time.Duration) error
 	backend   stripe.Backend
 	transport *http.Transport
 	pace      *rate.Limiter
@@ -54,8 +58,11 @@ func New(s Settings, o Options) (*Client, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Pause == nil {
+		o.Pause = sleep
+	}
 	c := &Client{
-		settings: s, liveOnly: o.LiveOnly, now: o.Now,
+		settings: s, liveOnly: o.LiveOnly, now: o.Now, pause: o.Pause,
 		transport: newTransport(),
 		pace:      rate.NewLimiter(rate.Limit(s.Rate), 1),
 		slots:     make(chan struct{}, atOnce),

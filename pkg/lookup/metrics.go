@@ -23,7 +23,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.02, 2, 11), // to 20 s
 		}),
 	}
-	for _, q := range []question{askSession, askIntent, askCharge, askSessions} {
+	for _, q := range []question{askSession, askIntent, askCharge, askSessions, askEvents, askEndpoints} {
 		for _, result := range []string{
 			resultFound, resultNotFound, resultLimited, resultUnavailable, resultRefused, resultUnexpected, resultGivenUp,
 		} {

@@ -15,10 +15,12 @@ import (
 type question string
 
 const (
-	askSession  question = "session"
-	askIntent   question = "intent"
-	askCharge   question = "charge"
-	askSessions question = "sessions" // of an intent
+	askSession   question = "session"
+	askIntent    question = "intent"
+	askCharge    question = "charge"
+	askSessions  question = "sessions" // of an intent
+	askEvents    question = "events"
+	askEndpoints question = "endpoints"
 )
 
 // words name a question to a person.
@@ -30,6 +32,10 @@ func (q question) words() string {
 		return "a charge"
 	case askSessions:
 		return "an intent's checkout sessions"
+	case askEvents:
+		return "events"
+	case askEndpoints:
+		return "webhook endpoints"
 	default:
 		return "a checkout session"
 	}

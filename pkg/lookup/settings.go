@@ -14,7 +14,7 @@ const maxRate = 100
 
 // Settings is how to reach Stripe's API.
 type Settings struct {
-	Key     string        `env:"STRIPE_API_KEY" secret:"true" help:"key to ask Stripe with: sk_… or, better, rk_… that may read Checkout Sessions, PaymentIntents and Charges; without it nothing is asked"`
+	Key     string        `env:"STRIPE_API_KEY" secret:"true" help:"key to ask Stripe with: sk_… or, better, rk_… that may read Checkout Sessions, PaymentIntents, Charges and Events; without it nothing is asked"`
 	URL     string        `env:"STRIPE_API_URL" envDefault:"https://api.stripe.com" help:"address of Stripe's API; for tests"`
 	Timeout time.Duration `env:"STRIPE_API_TIMEOUT" envDefault:"10s" help:"longest wait for an answer of Stripe's"`
 	Rate    int           `env:"STRIPE_API_RATE" envDefault:"20" help:"most requests to Stripe a second, of each worker; Stripe takes 25 in test mode, 100 in live mode"`

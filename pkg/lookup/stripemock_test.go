@@ -3,13 +3,16 @@ package lookup_test
 import (
 	"bufio"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/educareschool/guichet/pkg/lookup"
+	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
 // stripeMock is Stripe's own mock of its API, which refuses requests that its specification does not allow.
@@ -37,6 +40,51 @@ func TestTheWireFormatIsStripes(t *testing.T) {
 	p, err = ask.Locate(t.Context(), "acct_1", "ch_1", "")
 	if err != nil || p.Charge != "ch_1" || !strings.HasPrefix(p.Intent, "pi_") || !strings.HasPrefix(p.Session, "cs_") {
 		t.Errorf("charge of a connected account: %+v, %v", p, err)
+	}
+	var seen []string
+	for _, q := range []lookup.EventQuery{
+		{}, {Account: "acct_1", Types: stripeevent.Types(), Since: time.Now().Add(-time.Hour), Undelivered: true},
+	} {
+		err := ask.Events(t.Context(), q, func(body []byte) error {
+			e, err := stripeevent.ReadEnvelope(body)
+			seen = append(seen, e.ID)
+			return err
+		})
+		if err != nil {
+			t.Errorf("events: %v", err)
+		}
+	}
+	if len(seen) != 2 || !strings.HasPrefix(seen[0], "evt_") {
+		t.Errorf("events: %v", seen)
+	}
+	endpoints, err := ask.Endpoints(t.Context())
+	if err != nil || len(endpoints) != 1 || !strings.HasPrefix(endpoints[0].ID, "we_") || endpoints[0].URL == "" || len(endpoints[0].Types) == 0 {
+		t.Errorf("webhook endpoints: %+v, %v", endpoints, err)
+	}
+	if problems := ask.Access(t.Context()); len(problems) > 0 {
+		t.Errorf("access: %v", problems)
+	}
+}
+
+// What turns the pages of a list of events is not asked for by a mock whose lists have one.
+func TestStripeKnowsTheParametersThatTurnPages(t *testing.T) {
+	t.Parallel()
+	url := startStripeMock(t)
+	for parameter, want := range map[string]int{"starting_after": http.StatusOK, "ending_before": http.StatusOK, "standing_beside": http.StatusBadRequest} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/events?limit=100&"+parameter+"=evt_1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer sk_test_123")
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: HTTP %d", parameter, response.StatusCode)
+		}
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/stripe/stripe-go/v76"
 )
 
-// maxAnswer bounds what is read of one answer, in bytes; ten sessions with everything that Stripe tells of them
-// are some 50 kB.
-const maxAnswer = 4 << 20
+// maxAnswer bounds what is read of one answer, in bytes; a hundred events of the largest that were seen, 52 kB,
+// and the spaces that a list puts before their lines, are some 8 MB.
+const maxAnswer = 16 << 20
 
 // exchange is what is kept of an answer's head: of one whose body is not Stripe's, stripe-go tells neither
 // the status nor the headers.

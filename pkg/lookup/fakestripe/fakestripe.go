@@ -1,5 +1,5 @@
-// Package fakestripe is Stripe's API for tests, as far as Guichet uses it: sessions, intents, charges and events,
-// with the answers that Stripe documents for what is not there, not allowed, too often or too late.
+// Package fakestripe is Stripe's API for tests, as far as Guichet uses it: sessions, intents, charges, events and
+// webhook endpoints, with the answers that Stripe documents for what is not there, not allowed, too often or too late.
 // https://docs.stripe.com/api
 package fakestripe
 
@@ -36,7 +36,7 @@ type Request struct {
 type Server struct {
 	URL string
 	Key string
-	Now func() time.Time // by which events grow too old to be listed; time.Now by default
+	Now func() time.Time // which answers tell, and by which events grow too old to be listed; time.Now by default
 
 	http *httptest.Server
 
@@ -108,6 +108,17 @@ func (s *Server) Happened(account string, events ...simulate.Event) {
 		data, _ := event["data"].(Object)
 		object, _ := data["object"].(Object)
 		s.put(account, stored{Object: copied(object)})
+	}
+}
+
+// Deliver makes an event of an account one that every endpoint took.
+func (s *Server) Deliver(account, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, o := range s.accounts[account] {
+		if o.Object["id"] == id {
+			s.accounts[account][i].delivered = true
+		}
 	}
 }
 

@@ -81,6 +81,8 @@ func TestErrorsAreStripes(t *testing.T) {
 		"intent of a list":  {"/v1/checkout/sessions?payment_intent=pi_1", nil, 400, "resource_missing", "payment_intent", "No such payment_intent"},
 		"after nothing":     {"/v1/events?starting_after=evt_1", nil, 400, "resource_missing", "starting_after", "No such event"},
 		"unknown path":      {"/v1/nothing", nil, 404, nil, nil, "Unrecognized request URL (GET: /v1/nothing)."},
+		"before nothing":    {"/v1/events?ending_before=evt_1", nil, 400, "resource_missing", "ending_before", "No such event"},
+		"both directions":   {"/v1/events?ending_before=evt_1&starting_after=evt_1", nil, 400, nil, "starting_after", "both"},
 		"too many":          {"/v1/events?limit=101", nil, 400, nil, "limit", "between 1 and 100"},
 		"unknown parameter": {"/v1/events?status=paid", nil, 400, "parameter_unknown", "status", "Received unknown parameter: status"},
 		"of an object":      {"/v1/payment_intents/pi_1?limit=1", nil, 400, "parameter_unknown", "limit", ""},
@@ -111,16 +113,21 @@ func TestListsAreNewestFirstAndInPages(t *testing.T) {
 	}
 	s.Add("acct_1", fakestripe.Session("cs_other", "open", "unpaid", ""))
 	for path, want := range map[string]string{
-		"/v1/checkout/sessions":                                "cs_11 cs_10 cs_9 cs_8 cs_7 cs_6 cs_5 cs_4 cs_3 cs_2 …",
-		"/v1/checkout/sessions?limit=3":                        "cs_11 cs_10 cs_9 …",
-		"/v1/checkout/sessions?limit=3&starting_after=cs_9":    "cs_8 cs_7 cs_6 …",
-		"/v1/checkout/sessions?limit=3&starting_after=cs_3":    "cs_2 cs_1 cs_0",
-		"/v1/checkout/sessions?limit=100&starting_after=cs_1":  "cs_0",
-		"/v1/checkout/sessions?starting_after=cs_0":            "",
-		"/v1/checkout/sessions?limit=2&created[lt]=1700000002": "cs_3 cs_2 …",
-		"/v1/checkout/sessions?created[lte]=1700000000":        "cs_1 cs_0",
-		"/v1/checkout/sessions?created[gt]=1700000004":         "cs_11 cs_10",
-		"/v1/charges": "",
+		"/v1/checkout/sessions":                                                    "cs_11 cs_10 cs_9 cs_8 cs_7 cs_6 cs_5 cs_4 cs_3 cs_2 …",
+		"/v1/checkout/sessions?limit=3":                                            "cs_11 cs_10 cs_9 …",
+		"/v1/checkout/sessions?limit=3&starting_after=cs_9":                        "cs_8 cs_7 cs_6 …",
+		"/v1/checkout/sessions?limit=3&starting_after=cs_3":                        "cs_2 cs_1 cs_0",
+		"/v1/checkout/sessions?limit=100&starting_after=cs_1":                      "cs_0",
+		"/v1/checkout/sessions?starting_after=cs_0":                                "",
+		"/v1/checkout/sessions?limit=2&created[lt]=1700000002":                     "cs_3 cs_2 …",
+		"/v1/checkout/sessions?created[lte]=1700000000":                            "cs_1 cs_0",
+		"/v1/checkout/sessions?created[gt]=1700000004":                             "cs_11 cs_10",
+		"/v1/checkout/sessions?limit=3&ending_before=cs_3":                         "cs_6 cs_5 cs_4 …",
+		"/v1/checkout/sessions?limit=3&ending_before=cs_8":                         "cs_11 cs_10 cs_9",
+		"/v1/checkout/sessions?ending_before=cs_11":                                "",
+		"/v1/checkout/sessions?limit=2&ending_before=cs_0&created[lte]=1700000001": "cs_2 cs_1 …",
+		"/v1/charges":           "",
+		"/v1/webhook_endpoints": "",
 		"/v1/checkout/sessions?created[gte]=1700000005&limit=100": "cs_11 cs_10",
 	} {
 		if got := ids(t, s, path); got != want {
@@ -197,11 +204,16 @@ func TestEventsAreListedForThirtyDays(t *testing.T) {
 		"/v1/events?type=checkout.session.completed":                               "evt_completed",
 		"/v1/events?delivery_success=false&limit=1":                                "evt_completed …",
 		"/v1/events?delivery_success=false&limit=1&starting_after=evt_completed":   "evt_failed",
+		"/v1/events?delivery_success=false&starting_after=evt_taken":               "evt_completed evt_failed",
 		fmt.Sprintf("/v1/events?created[gte]=%d", now.AddDate(0, 0, -28).Unix()):   "evt_taken evt_completed",
 	} {
 		if got := ids(t, s, path); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
+	}
+	s.Deliver("", "evt_completed")
+	if got := ids(t, s, "/v1/events?delivery_success=false"); got != "evt_failed" {
+		t.Errorf("once it is delivered: %q", got)
 	}
 	_, event, _ := get(t, s, "/v1/events/evt_completed")
 	if event["data"].(object)["object"].(object)["id"] != p.Session {
@@ -231,5 +243,16 @@ func TestFailuresAreGivenInOrder(t *testing.T) {
 	}
 	if got := len(s.Requests("/v1/events")); got != 4 {
 		t.Errorf("counted %d requests, want 4", got)
+	}
+}
+
+func TestAnswersTellStripesTime(t *testing.T) {
+	t.Parallel()
+	s := fakestripe.New(t)
+	s.Now = func() time.Time { return time.Unix(fakestripe.SessionMade, 0) }
+	for _, key := range []string{"Bearer " + fakestripe.Key, ""} {
+		if _, _, header := get(t, s, "/v1/events", "Authorization", key); header.Get("Date") != "Tue, 14 Nov 2023 22:13:20 GMT" {
+			t.Errorf("with the key %q it is %q", key, header.Get("Date"))
+		}
 	}
 }

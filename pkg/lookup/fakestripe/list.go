@@ -18,7 +18,8 @@ const (
 	eventsLast   = 30 * 24 * time.Hour // that long they are listed
 )
 
-// list answers newest first, in pages that starting_after turns.
+// list answers newest first, in pages that starting_after turns towards the older ones, ending_before towards
+// the newer ones. https://docs.stripe.com/api/pagination
 func (s *Server) list(account, kind, path string, query url.Values) (Object, *problem) {
 	limit, p := limitOf(query)
 	if p != nil {
@@ -39,7 +40,7 @@ func (s *Server) list(account, kind, path string, query url.Values) (Object, *pr
 	if p != nil {
 		return nil, p
 	}
-	page, more, p := turned(s.newestFirst(account, kind, keep), kind, query.Get("starting_after"), limit)
+	page, more, p := s.page(account, kind, keep, query, limit)
 	if p != nil {
 		return nil, p
 	}
@@ -71,7 +72,7 @@ func (s *Server) filter(account, kind string, query url.Values) (func(stored) bo
 	for name := range query {
 		value := query.Get(name)
 		switch {
-		case name == "limit" || name == "starting_after" || isExpand(name):
+		case name == "limit" || name == "starting_after" || name == "ending_before" || isExpand(name):
 		case isOf(name, "created"):
 			test, p := createdTest(name, value)
 			if p != nil {
@@ -139,28 +140,49 @@ func created(o Object) int64 {
 	return at
 }
 
-func (s *Server) newestFirst(account, kind string, keep func(stored) bool) []Object {
-	var out []Object
+func (s *Server) newestFirst(account, kind string) []stored {
+	var out []stored
 	for _, o := range slices.Backward(s.accounts[account]) {
-		if o.Object["object"] == kind && keep(o) {
-			out = append(out, o.Object)
+		if o.Object["object"] == kind {
+			out = append(out, o)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Object) int { return cmp.Compare(created(b), created(a)) })
+	slices.SortStableFunc(out, func(a, b stored) int { return cmp.Compare(created(b.Object), created(a.Object)) })
 	return out
 }
 
-// turned is the page that begins after an object, and whether there is more.
-func turned(all []Object, kind, after string, limit int) ([]Object, bool, *problem) {
-	if after != "" {
-		at := slices.IndexFunc(all, func(o Object) bool { return o["id"] == after })
+// page is the one that begins after an object, or ends before one, and whether there is more beyond it. The
+// object only marks a place: it need not be of those that are listed.
+func (s *Server) page(account, kind string, keep func(stored) bool, query url.Values, limit int) ([]Object, bool, *problem) {
+	all := s.newestFirst(account, kind)
+	after, before := query.Get("starting_after"), query.Get("ending_before")
+	switch {
+	case after != "" && before != "":
+		return nil, false, invalid("starting_after", "You cannot parameterize both starting_after and ending_before.")
+	case after != "":
+		at := slices.IndexFunc(all, func(o stored) bool { return o.Object["id"] == after })
 		if at < 0 {
 			return nil, false, missing(http.StatusBadRequest, kind, after, "starting_after")
 		}
 		all = all[at+1:]
+	case before != "":
+		at := slices.IndexFunc(all, func(o stored) bool { return o.Object["id"] == before })
+		if at < 0 {
+			return nil, false, missing(http.StatusBadRequest, kind, before, "ending_before")
+		}
+		all = all[:at]
 	}
-	if len(all) <= limit {
-		return all, false, nil
+	var listed []Object
+	for _, o := range all {
+		if keep(o) {
+			listed = append(listed, o.Object)
+		}
 	}
-	return all[:limit], true, nil
+	if len(listed) <= limit {
+		return listed, false, nil
+	}
+	if before != "" {
+		return listed[len(listed)-limit:], true, nil
+	}
+	return listed[:limit], true, nil
 }

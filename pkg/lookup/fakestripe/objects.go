@@ -68,3 +68,11 @@ func Charge(id, intent string) Object {
 	}
 	return o
 }
+
+// Endpoint is a webhook endpoint that is enabled, in test mode, and subscribed to event types.
+func Endpoint(id, url string, types ...string) Object {
+	return Object{
+		"id": id, "object": "webhook_endpoint", "url": url, "enabled_events": append([]string{}, types...), "status": "enabled",
+		"livemode": false, "api_version": nil, "application": nil, "created": SessionMade, "description": nil, "metadata": Object{},
+	}
+}

@@ -15,6 +15,7 @@ func collections() map[string]string {
 		"/v1/payment_intents":   "payment_intent",
 		"/v1/charges":           "charge",
 		"/v1/events":            "event",
+		"/v1/webhook_endpoints": "webhook_endpoint",
 	}
 }
 
@@ -34,6 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.leave()
 	w.Header().Set("Request-Id", fmt.Sprintf("req_%014d", number))
 	w.Header().Set("Stripe-Version", r.Header.Get("Stripe-Version"))
+	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
 	select {
 	case <-wait:
 	case <-s.gone:
