@@ -19,6 +19,7 @@ func main() {
 		About:    "receives Stripe's webhooks at POST " + ingest.Path + " and stores them in JetStream",
 		Settings: &set,
 		Logging:  func() settings.Logging { return set.Logging },
+		Admin:    func() string { return set.AdminAddr },
 		Run: func(ctx context.Context, log *zap.Logger) error {
 			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: service.NewRegistry()})
 		},

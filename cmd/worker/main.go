@@ -19,6 +19,7 @@ func main() {
 		About:    "settles registrations from the stored Stripe events; run as many as you like",
 		Settings: &s,
 		Logging:  func() settings.Logging { return s.Logging },
+		Admin:    func() string { return s.AdminAddr },
 		Run: func(ctx context.Context, log *zap.Logger) error {
 			return worker.Run(ctx, worker.Options{Settings: s, Log: log, Metrics: service.NewRegistry()})
 		},

@@ -1,4 +1,5 @@
-// Package service is the frame of the two services: --help and --version, settings, logger, signals, exit code.
+// Package service is the frame of the two services: --help, --version and --healthcheck, settings, logger, signals,
+// exit code.
 package service
 
 import (
@@ -31,6 +32,8 @@ type Program struct {
 	Settings any
 	// Logging returns the logging part of the filled settings.
 	Logging func() settings.Logging
+	// Admin returns the admin port's address of the filled settings; --healthcheck asks there.
+	Admin func() string
 	// Run works until ctx ends, then stops in order; nil is a clean end.
 	Run func(ctx context.Context, log *zap.Logger) error
 }
@@ -64,7 +67,9 @@ func (p Program) Main(args []string, stdout, stderr io.Writer) int {
 func (p Program) arguments(args []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "-h", "--help", "help":
-		_, _ = fmt.Fprintf(stdout, "%s: %s\n\nUsage: %s [--help | --version]\n\nIt takes no arguments; its settings are environment variables:\n\n", p.Name, p.About, p.Name)
+		_, _ = fmt.Fprintf(stdout, "%s: %s\n\nUsage: %s [--help | --version | --healthcheck]\n\n"+
+			"--healthcheck asks a running one, at ADMIN_ADDR, whether it is ready, and exits with 0 or 1. Without an argument\n"+
+			"the service runs; its settings are environment variables:\n\n", p.Name, p.About, p.Name)
 		if err := settings.Usage(stdout, p.Settings); err != nil {
 			_, _ = fmt.Fprintln(stderr, err)
 			return ExitFailed
@@ -73,8 +78,10 @@ func (p Program) arguments(args []string, stdout, stderr io.Writer) int {
 	case "--version":
 		_, _ = fmt.Fprintln(stdout, p.Name, Version())
 		return ExitOK
+	case "--healthcheck":
+		return p.healthcheck(stdout, stderr)
 	}
-	_, _ = fmt.Fprintf(stderr, "%s takes no arguments but --help and --version, and was given %q; its settings are environment variables\n", p.Name, args[0])
+	_, _ = fmt.Fprintf(stderr, "%s takes no arguments but --help, --version and --healthcheck, and was given %q; its settings are environment variables\n", p.Name, args[0])
 	return ExitUsage
 }
 

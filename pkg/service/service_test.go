@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	var set struct {
 		Address string        `env:"ADDRESS" envDefault:":8080" help:"where to listen"`
+		Admin   string        `env:"ADMIN_ADDR" envDefault:"127.0.0.1:9090" help:"where to ask"`
 		Wait    time.Duration `env:"WAIT" envDefault:"5s" help:"how long to wait"`
 		Fail    bool          `env:"FAIL" help:"whether to fail"`
 		Stuck   bool          `env:"STUCK" help:"whether to ignore a stop"`
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(Program{
 		Name: "thing", About: "does things", Settings: &set,
 		Logging: func() settings.Logging { return set.Logging },
+		Admin:   func() string { return set.Admin },
 		Run: func(ctx context.Context, log *zap.Logger) error {
 			log.Info("started at " + set.Address)
 			if set.Fail {
@@ -80,7 +82,7 @@ func TestHelp_ListsEverySettingWithItsDefault(t *testing.T) {
 		if got.code != ExitOK || got.stderr != "" {
 			t.Errorf("%s: %+v", flag, got)
 		}
-		for _, want := range []string{"thing: does things", "Usage: thing [--help | --version]", "ADDRESS      :8080        where to listen", "LOG_FORMAT   json"} {
+		for _, want := range []string{"thing: does things", "Usage: thing [--help | --version | --healthcheck]", "ADDRESS      :8080           where to listen", "LOG_FORMAT   json"} {
 			if !strings.Contains(got.stdout, want) {
 				t.Errorf("%s: %q is not in\n%s", flag, want, got.stdout)
 			}
