@@ -3,10 +3,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X github.com/educareschool/guichet/pkg/service.version=$(VERSION)
+LDFLAGS := -s -w -X github.com/educareschool/guichet/pkg/service.version=$(VERSION)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/
 LISTEN ?=
 DATA ?= .guichet
+PROFILES ?=
 
 .PHONY: help
 help: ## List the targets.
@@ -22,6 +23,20 @@ run: build ## Run everything on this machine, play the guide's cases, and keep s
 	@[ -n "$$DATABASE_URL" ] || .ci/need postgresql
 	@exec bin/guichet dev --data '$(DATA)' $(if $(LISTEN),--listen '$(LISTEN)')
 
+# Compose reads .env by itself, unless another file is named.
+ENV_FILES := $(if $(findstring cluster,$(PROFILES)),$(wildcard .env) deploy/cluster.env)
+COMPOSE = $(if $(PROFILES),COMPOSE_PROFILES='$(PROFILES)') VERSION='$(VERSION)' docker compose $(ENV_FILES:%=--env-file %) \
+	--file docker-compose.yml $(if $(wildcard deploy/secrets/stripe_api_key),--file deploy/stripe-api.yml)
+
+.PHONY: up
+up: ## Run everything in containers on this machine (PROFILES=observe,cluster); mails on http://127.0.0.1:8025.
+	@deploy/make-secrets
+	$(COMPOSE) up --build --detach --wait
+
+.PHONY: down
+down: ## Stop and remove those containers; what they have stored stays.
+	$(COMPOSE) --profile '*' down
+
 .PHONY: test
 test: ## Run every test, with the race detector where a C compiler is there.
 	@.ci/need postgresql prometheus
@@ -32,6 +47,7 @@ lint: ## Check format, vet and golangci-lint, at the versions pinned in .ci/tool
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
+	cd .ci/manifests && $(GO) vet ./... && $(GO) tool -modfile=../tools/go.mod golangci-lint run ./...
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s).
