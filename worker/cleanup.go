@@ -51,7 +51,7 @@ func (w *worker) cleanOverdue(ctx context.Context) (found, cleaned int, err erro
 	var unanswered error
 	sizes := newBatches()
 	for {
-		var overdue []store.Overdue
+		var overdue []store.Standing
 		again, err := sizes.try(ctx, sizes.size, func(ctx context.Context) (err error) {
 			overdue, err = w.store.Overdue(ctx, sizes.size, stayed)
 			return err

@@ -16,7 +16,7 @@ import (
 
 // verdictOn says which facts end an overdue registration's wait: the clock's, or, where there is a key and a
 // session, what Stripe answers about it. None leaves the row as it is, until the next run.
-func (w *worker) verdictOn(ctx context.Context, o store.Overdue) ([]store.Received, error) {
+func (w *worker) verdictOn(ctx context.Context, o store.Standing) ([]store.Received, error) {
 	if o.Fact.ID == "" {
 		return nil, nil
 	}
@@ -60,7 +60,7 @@ func (w *worker) verdictOn(ctx context.Context, o store.Overdue) ([]store.Receiv
 }
 
 // asks says whether Stripe has the word on an overdue registration.
-func (w *worker) asks(o store.Overdue) bool { return w.lookup != nil && o.Session != "" }
+func (w *worker) asks(o store.Standing) bool { return w.lookup != nil && o.Session != "" }
 
 // stillOpen is Stripe's word that a session can be paid until a time: it moves the deadline.
 func stillOpen(session string, until time.Time) registration.Fact {
@@ -70,6 +70,6 @@ func stillOpen(session string, until time.Time) registration.Fact {
 	}
 }
 
-func (w *worker) leave(o store.Overdue, why string) {
+func (w *worker) leave(o store.Standing, why string) {
 	w.log.Warn("A registration past its deadline is left as it is", zap.String(logging.RegistrationID, o.Registration.ID), zap.String("reason", why))
 }

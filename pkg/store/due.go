@@ -144,24 +144,29 @@ ORDER BY r.deadline, r.id
 LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED`
 
-// Overdue is a registration whose deadline has passed, and the fact that the clock makes of it.
-type Overdue struct {
+// Standing is how a registration stands.
+type Standing struct {
 	Registration registration.Registration
 	State        registration.State
-	Fact         registration.Fact
+	// Fact is what the clock makes of it; empty where its deadline has not passed.
+	Fact registration.Fact
 	// Session is the row's, or else the one its latest fact names; Account is that of its events.
 	Session, Account string
 }
 
 // Overdue returns up to limit registrations whose deadline has passed, those in except and those that another
 // transaction holds left out. It settles nothing: the fact goes through Process as any other.
-func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Overdue, error) {
+func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Standing, error) {
 	now := s.now()
 	var ids []string
 	err := s.statements.selectOverdue.SelectContext(ctx, &ids, now, limit, pq.Array(append([]string{}, except...))) // NULL would be all
 	if err != nil {
 		return nil, fmt.Errorf("select overdue registrations: %w", err)
 	}
+	return s.standings(ctx, ids, now)
+}
+
+func (s *Store) standings(ctx context.Context, ids []string, now time.Time) ([]Standing, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -177,10 +182,10 @@ func (s *Store) Overdue(ctx context.Context, limit int, except []string) ([]Over
 	if err != nil {
 		return nil, err
 	}
-	var out []Overdue
+	var out []Standing
 	for _, r := range rows {
 		state := registration.Settle(r.Registration, r.facts, s.policy)
-		o := Overdue{Registration: r.Registration, State: state, Session: r.session(), Account: accounts[r.ID]}
+		o := Standing{Registration: r.Registration, State: state, Session: r.session(), Account: accounts[r.ID]}
 		if state.Lapse != "" && !state.Deadline.After(now) {
 			o.Fact = registration.Lapsed(r.Registration, state)
 		}
