@@ -111,14 +111,7 @@ func (t *tx) registrations(ctx context.Context, ids []string, locked bool) ([]*r
 	}
 	var out []*row
 	err := t.each(ctx, statement, func(rows *sql.Rows) error {
-		r := &row{}
-		var currency, session *string
-		var setAt, createdAt, expiresAt, deadline, paidAt *time.Time
-		err := rows.Scan(&r.ID, &r.eventID, &r.CreatedAt, &r.AmountDue, &currency, &session, &setAt, &createdAt, &expiresAt,
-			&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &r.due)
-		r.Currency, r.Session = deref(currency), deref(session)
-		r.SessionSetAt, r.SessionCreatedAt, r.SessionExpiresAt = orZero(setAt), orZero(createdAt), orZero(expiresAt)
-		r.deadline, r.paidAt = orZero(deadline), orZero(paidAt)
+		r, err := scanRow(rows)
 		out = append(out, r)
 		return err
 	}, pq.Array(ids))
@@ -126,6 +119,19 @@ func (t *tx) registrations(ctx context.Context, ids []string, locked bool) ([]*r
 		return nil, fmt.Errorf("load registrations: %w", err)
 	}
 	return out, nil
+}
+
+// scanRow reads a row of registrationColumns.
+func scanRow(rows *sql.Rows) (*row, error) {
+	r := &row{}
+	var currency, session *string
+	var setAt, createdAt, expiresAt, deadline, paidAt *time.Time
+	err := rows.Scan(&r.ID, &r.eventID, &r.CreatedAt, &r.AmountDue, &currency, &session, &setAt, &createdAt, &expiresAt,
+		&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &r.due)
+	r.Currency, r.Session = deref(currency), deref(session)
+	r.SessionSetAt, r.SessionCreatedAt, r.SessionExpiresAt = orZero(setAt), orZero(createdAt), orZero(expiresAt)
+	r.deadline, r.paidAt = orZero(deadline), orZero(paidAt)
+	return r, err
 }
 
 const loadFactsQuery = `

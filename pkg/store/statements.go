@@ -18,7 +18,7 @@ type statements struct {
 	selectDue, selectStrays, selectOverdue    *sqlx.Stmt
 	markSeatable                              *sqlx.Stmt
 	claimMails, recipient, finishMail         *sqlx.Stmt
-	hushUnlinked                              *sqlx.Stmt
+	hushUnlinked, suspectFacts                *sqlx.Stmt
 	loadRegistrations                         *sqlx.Stmt
 }
 
@@ -50,6 +50,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		{&s.recipient, recipientQuery},
 		{&s.finishMail, finishMailQuery},
 		{&s.hushUnlinked, hushUnlinkedQuery},
+		{&s.suspectFacts, suspectFactsQuery},
 	} {
 		stmt, err := db.PreparexContext(ctx, p.query) //nolint:sqlclosecheck // it lives as long as the pool
 		if err != nil {

@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"github.com/educareschool/guichet/pkg/registration"
+)
+
+// forgotten is the reason of an event whose registration the platform deleted: it stays, and counts for nothing.
+const forgotten = "registration deleted"
+
+// unitSeparator stands between the fields of a row's text; no text of an event holds control characters.
+const unitSeparator = "\x1f"
+
+// The text of a row is compared, so that few arrays are sent; see factText. An event of a deleted registration is
+// a suspect, too.
+const suspectFactsQuery = `
+SELECT k.n, f.id IS NOT NULL
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) WITH ORDINALITY AS k (id, row, created, detail, n)
+LEFT JOIN stripe_events f ON f.id = k.id
+WHERE f.id IS NULL
+    OR concat(f.type, E'\x1f', f.kind, E'\x1f', f.source, E'\x1f', f.account, E'\x1f', f.livemode::int, E'\x1f', f.api_version, E'\x1f',
+        f.registration_ref, E'\x1f', f.session_id, E'\x1f', f.intent_id, E'\x1f', f.charge_id, E'\x1f',
+        CASE WHEN f.outcome <> 'ignored' THEN f.reason ELSE coalesce(f.reason, f.outcome) END) <> k.row
+    OR f.created IS DISTINCT FROM CASE WHEN k.created <> 0 THEN to_timestamp(k.created) END
+    OR f.detail <> k.detail::jsonb`
+
+// A registration that was there before its event was stored has not been deleted since.
+const factsByIDQuery = `
+SELECT f.id, f.type, f.outcome, f.reason, f.kind, f.source, f.created, f.account, f.livemode, f.api_version, f.registration_ref,
+       f.session_id, f.intent_id, f.charge_id, f.detail,
+       EXISTS (SELECT FROM registrations r WHERE r.id = f.registration_ref AND r.created_at <= f.stored_at)
+FROM stripe_events f
+WHERE f.id = ANY ($1)`
+
+// FactCheck is how the inbox's rows of some events compare with the events.
+type FactCheck struct {
+	// Missing are the events that have no row.
+	Missing []Received
+	// Differing are those whose row says something else, and Differences what.
+	Differing   []Received
+	Differences []Difference
+}
+
+// CheckFacts compares the rows of events with what the events say. Which of two messages of one event was stored
+// makes no difference, nor does it that an event's registration was deleted, as long as its fact is still whole.
+func (s *Store) CheckFacts(ctx context.Context, events []Received) (FactCheck, error) {
+	var check FactCheck
+	suspects, err := s.suspects(ctx, events, &check)
+	if err != nil || len(suspects) == 0 {
+		return check, err
+	}
+	rows, err := s.factsByID(ctx, suspects)
+	if err != nil {
+		return check, err
+	}
+	for _, e := range suspects {
+		row, there := rows[e.ID]
+		if !there {
+			check.Missing = append(check.Missing, e)
+			continue
+		}
+		found, err := row.compare(e)
+		if err != nil {
+			return check, err
+		}
+		if len(found) > 0 {
+			check.Differing = append(check.Differing, e)
+			check.Differences = append(check.Differences, found...)
+		}
+	}
+	return check, nil
+}
+
+// suspects adds the events that have no row to the check and returns those whose row seems to differ.
+func (s *Store) suspects(ctx context.Context, events []Received, check *FactCheck) ([]Received, error) {
+	ids, texts, details := make([]string, 0, len(events)), make([]string, 0, len(events)), make([]string, 0, len(events))
+	created := make([]int64, 0, len(events))
+	for _, e := range events {
+		text, detail, err := factText(e)
+		if err != nil {
+			return nil, err
+		}
+		ids, texts, details = append(ids, e.ID), append(texts, text), append(details, detail)
+		at := int64(0)
+		if !e.Created.IsZero() {
+			at = e.Created.Unix()
+		}
+		created = append(created, at)
+	}
+	var out []Received
+	pool := &tx{nil, s.statements, s.now()}
+	err := pool.each(ctx, s.statements.suspectFacts, func(rows *sql.Rows) error {
+		var n int
+		var there bool
+		if err := rows.Scan(&n, &there); err != nil {
+			return err
+		}
+		if e := events[n-1]; there {
+			out = append(out, e)
+		} else {
+			check.Missing = append(check.Missing, e)
+		}
+		return nil
+	}, pq.Array(ids), pq.Array(texts), pq.Array(created), pq.Array(details))
+	if err != nil {
+		return nil, fmt.Errorf("compare facts: %w", err)
+	}
+	return out, nil
+}
+
+// factText is what suspectFactsQuery makes of the row of an event, and its detail.
+func factText(e Received) (text, detail string, err error) {
+	var f registration.Fact
+	detail = "{}"
+	if e.Fact != nil {
+		f = *e.Fact
+		encoded, err := json.Marshal(f)
+		if err != nil {
+			return "", "", fmt.Errorf("fact %s: %w", e.ID, err)
+		}
+		detail = string(encoded)
+	}
+	livemode := "0"
+	if e.Livemode {
+		livemode = "1"
+	}
+	return strings.Join([]string{
+		e.Type, string(f.Kind), string(registration.FromStripe), e.Account, livemode, e.APIVersion, e.Registration,
+		f.Session, f.Intent, f.Charge, e.Ignored,
+	}, unitSeparator), detail, nil
+}
+
+// inboxRow is a row of the inbox with what the event said.
+type inboxRow struct {
+	factRow
+	eventType, outcome, reason string
+	account, version, ref      string
+	livemode                   bool
+	// refThere is that the registration which it names was there before it was stored.
+	refThere bool
+}
+
+func (s *Store) factsByID(ctx context.Context, events []Received) (map[string]inboxRow, error) {
+	ids := make([]string, 0, len(events))
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	out := map[string]inboxRow{}
+	rows, err := s.db.QueryContext(ctx, factsByIDQuery, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("load facts: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r inboxRow
+		var reason, kind, account, version, ref *string
+		var created sql.NullTime
+		err := rows.Scan(&r.id, &r.eventType, &r.outcome, &reason, &kind, &r.source, &created, &account, &r.livemode, &version, &ref,
+			&r.session, &r.intent, &r.charge, &r.detail, &r.refThere)
+		if err != nil {
+			return nil, fmt.Errorf("load facts: %w", err)
+		}
+		r.reason, r.kind, r.account, r.version, r.ref = deref(reason), deref(kind), deref(account), deref(version), deref(ref)
+		r.created = created.Time
+		out[r.id] = r
+	}
+	return out, rows.Err()
+}
+
+// compare lists the fields in which the row says something else than the event.
+func (r inboxRow) compare(e Received) ([]Difference, error) {
+	var f registration.Fact
+	if e.Fact != nil {
+		f = *e.Fact
+	}
+	c := comparison{about: AboutEvent, id: e.ID}
+	c.field("type", r.eventType, e.Type)
+	c.field("kind", r.kind, string(f.Kind))
+	c.field("source", r.source, string(registration.FromStripe))
+	c.time("created", r.created, e.Created)
+	c.field("account", r.account, e.Account)
+	c.flag("livemode", r.livemode, e.Livemode)
+	c.field("api_version", r.version, e.APIVersion)
+	c.field("registration_ref", r.ref, e.Registration)
+	c.field("session_id", deref(r.session), f.Session)
+	c.field("intent_id", deref(r.intent), f.Intent)
+	c.field("charge_id", deref(r.charge), f.Charge)
+	switch {
+	case e.Fact == nil:
+		c.field("outcome", r.outcome, "ignored")
+		c.field("reason", r.reason, e.Ignored)
+	case r.outcome == "ignored" && (r.reason != forgotten || r.refThere):
+		c.field("outcome", "ignored: "+r.reason, "settled")
+	case r.outcome != "ignored":
+		c.field("reason", r.reason, "")
+	}
+	err := c.details(r.detail, f)
+	return c.found, err
+}
+
+// details compares what the fact carries beside its ids, member by member.
+func (c *comparison) details(stored []byte, f registration.Fact) error {
+	encoded, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("fact %s: %w", c.id, err)
+	}
+	var has, should map[string]any
+	if err := json.Unmarshal(encoded, &should); err != nil {
+		return fmt.Errorf("fact %s: %w", c.id, err)
+	}
+	if json.Unmarshal(stored, &has) != nil { // valid JSON, and no object
+		c.field("detail", string(stored), string(encoded))
+		return nil
+	}
+	var names []string
+	for name := range has {
+		names = append(names, name)
+	}
+	for name := range should {
+		names = append(names, name)
+	}
+	for _, name := range unique(names) {
+		switch {
+		case reflect.DeepEqual(has[name], should[name]):
+		case name == "action_url": // it opens something
+			c.field("detail."+name, "another link", "the event's link")
+		default:
+			c.field("detail."+name, jsonText(has[name]), jsonText(should[name]))
+		}
+	}
+	return nil
+}
+
+// jsonText is a JSON value for people; empty where there is none.
+func jsonText(value any) string {
+	if value == nil {
+		return ""
+	}
+	text, _ := json.Marshal(value) // it was JSON
+	return string(text)
+}
+
+// Registrations returns the registrations to which events are linked, each once, and which of the events are stored.
+func (s *Store) Registrations(ctx context.Context, events []Received) (linked []string, stored map[string]bool, err error) {
+	const query = `SELECT id, coalesce(registration_id, '') FROM stripe_events WHERE id = ANY ($1)`
+	ids := make([]string, 0, len(events))
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	rows, err := s.db.QueryContext(ctx, query, pq.Array(ids))
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up events: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	stored = make(map[string]bool, len(events))
+	for rows.Next() {
+		var id, registrationID string
+		if err := rows.Scan(&id, &registrationID); err != nil {
+			return nil, nil, fmt.Errorf("look up events: %w", err)
+		}
+		stored[id] = true
+		if registrationID != "" {
+			linked = append(linked, registrationID)
+		}
+	}
+	slices.Sort(linked)
+	return slices.Compact(linked), stored, rows.Err()
+}
