@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -217,9 +218,12 @@ func (c *comparison) details(stored []byte, f registration.Fact) error {
 	if err := json.Unmarshal(encoded, &should); err != nil {
 		return fmt.Errorf("fact %s: %w", c.id, err)
 	}
-	if json.Unmarshal(stored, &has) != nil { // valid JSON, and no object
+	if !bytes.HasPrefix(stored, []byte("{")) { // JSON it is, but no object
 		c.field("detail", string(stored), string(encoded))
 		return nil
+	}
+	if err := json.Unmarshal(stored, &has); err != nil {
+		return fmt.Errorf("fact %s: %w", c.id, err)
 	}
 	var names []string
 	for name := range has {
