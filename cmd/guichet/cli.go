@@ -20,6 +20,7 @@ type cli struct {
 	globals
 
 	Dev       devCommand       `cmd:"" help:"Run everything on this machine and play the guide's cases."`
+	Status    statusCommand    `cmd:"" help:"Show what the stream and the database hold and wait for."`
 	Events    eventsCommand    `cmd:"" help:"List what the stream holds, and show an event whole."`
 	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
 	Dead      deadCommand      `cmd:"" help:"Show, redrive and drop what could not be settled."`
