@@ -23,6 +23,7 @@ type cli struct {
 	Status    statusCommand    `cmd:"" help:"Show what the stream and the database hold and wait for."`
 	Events    eventsCommand    `cmd:"" help:"List what the stream holds, and show an event whole."`
 	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
+	Backfill  backfillCommand  `cmd:"" help:"Bring in the events that Stripe could not deliver."`
 	Dead      deadCommand      `cmd:"" help:"Show, redrive and drop what could not be settled."`
 	Setup     setupCommand     `cmd:"" help:"Make streams, consumer and schema what the services need."`
 	Trigger   triggerCommand   `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`
