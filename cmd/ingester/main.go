@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/educareschool/guichet/ingest"
+	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/pkg/service"
 	"github.com/educareschool/guichet/pkg/settings"
 )
@@ -21,7 +22,7 @@ func main() {
 		Logging:  func() settings.Logging { return set.Logging },
 		Admin:    func() string { return set.AdminAddr },
 		Run: func(ctx context.Context, log *zap.Logger) error {
-			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: service.NewRegistry()})
+			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: processmetrics.NewRegistry()})
 		},
 	}
 	os.Exit(ingester.Main(os.Args[1:], os.Stdout, os.Stderr))

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/pkg/service"
 	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/worker"
@@ -21,7 +22,7 @@ func main() {
 		Logging:  func() settings.Logging { return s.Logging },
 		Admin:    func() string { return s.AdminAddr },
 		Run: func(ctx context.Context, log *zap.Logger) error {
-			return worker.Run(ctx, worker.Options{Settings: s, Log: log, Metrics: service.NewRegistry()})
+			return worker.Run(ctx, worker.Options{Settings: s, Log: log, Metrics: processmetrics.NewRegistry()})
 		},
 	}.Main(os.Args[1:], os.Stdout, os.Stderr))
 }

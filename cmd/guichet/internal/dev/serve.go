@@ -16,7 +16,7 @@ import (
 
 	"github.com/educareschool/guichet/ingest"
 	"github.com/educareschool/guichet/pkg/admin"
-	"github.com/educareschool/guichet/pkg/service"
+	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/worker"
 )
 
@@ -29,7 +29,7 @@ func (s *stack) serve(ctx context.Context, ready func(context.Context, Address) 
 	workerContext, stopWorker := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorker()
 	group, running := errgroup.WithContext(ctx)
-	registry := service.NewRegistry()
+	registry := processmetrics.NewRegistry()
 	listening := make(chan ingest.Addresses, 1)
 	working := make(chan string, 1)
 	s.Ingester.AdminAddr, s.Worker.AdminAddr = "127.0.0.1:0", "127.0.0.1:0" // behind the stack's own
