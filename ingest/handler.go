@@ -12,6 +12,7 @@ import (
 	"github.com/educareschool/guichet/pkg/logging"
 	"github.com/educareschool/guichet/pkg/stream"
 	"github.com/educareschool/guichet/pkg/stripeevent"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 // Path is where webhooks are received.
@@ -24,6 +25,7 @@ type handler struct {
 	maxBody     int64
 	publisher   *publisher
 	tracer      stream.Tracer
+	spans       *tracing.Tracer // nil while traces are off
 	answers     map[outcome]terms
 	log         *zap.Logger
 	metrics     *metrics
@@ -31,25 +33,32 @@ type handler struct {
 
 // ServeHTTP answers 200 only when the event is on disk.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	span := h.startSpan(r)
+	defer span.End()
 	e, bad := h.read(w, r)
 	if bad != nil {
 		h.logRefused(bad)
-		h.refuse(w, bad)
+		h.refuse(w, bad, span)
 		return
 	}
-	o, bad := h.store(r, e)
+	o, bad := h.store(r, e, span)
 	if bad != nil {
-		h.refuse(w, bad)
+		h.refuse(w, bad, span)
 		return
 	}
-	h.metrics.requests[o].Inc()
+	h.count(o, span)
 	h.metrics.last.SetToCurrentTime()
 	accept(w, e.ID, o)
 }
 
-func (h *handler) refuse(w http.ResponseWriter, bad *refusal) {
-	h.metrics.requests[bad.outcome].Inc()
+func (h *handler) refuse(w http.ResponseWriter, bad *refusal, span tracing.Span) {
+	h.count(bad.outcome, span)
 	bad.write(w, h.answers[bad.outcome])
+}
+
+func (h *handler) count(o outcome, span tracing.Span) {
+	h.metrics.requests[o].Inc()
+	endSpan(span, o, h.answers[o].status)
 }
 
 // read returns the event that a request carries, or why it is none of Stripe's.
@@ -112,7 +121,9 @@ func (h *handler) verify(r *http.Request, body []byte) *refusal {
 }
 
 // store puts the event on disk and writes the one line about it.
-func (h *handler) store(r *http.Request, e stream.Event) (outcome, *refusal) {
+func (h *handler) store(r *http.Request, e stream.Event, request tracing.Span) (outcome, *refusal) {
+	publish := h.startPublish(request, &e)
+	defer publish.End()
 	started := time.Now()
 	known, err := h.publisher.store(r.Context(), e)
 	took := time.Since(started)
@@ -130,6 +141,7 @@ func (h *handler) store(r *http.Request, e stream.Event) (outcome, *refusal) {
 		zap.Bool("stored", err == nil), zap.Bool("duplicate", known),
 		zap.Duration(logging.Duration, took), zap.String("traceparent", e.Traceparent))
 	if err != nil {
+		publish.Fail(string(o))
 		h.log.Error("Stripe event not stored, Stripe is told to send it again",
 			zap.String(logging.EventID, e.ID), zap.String("reason", string(o)), zap.Error(err))
 		return o, refuse(o, "")

@@ -21,6 +21,7 @@ import (
 
 	"github.com/educareschool/guichet/pkg/admin"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 // Limits of a connection, which slow or greedy clients meet. Keep-alive outlasts that of common proxies (Traefik: 90 s),
@@ -84,6 +85,7 @@ type service struct {
 	closed    chan struct{} // when the NATS connection is closed for good
 	publisher *publisher
 	handler   *handler
+	spans     *tracing.Tracer
 	listener  net.Listener
 	http      http.Server
 	admin     *admin.Server
@@ -103,15 +105,19 @@ func open(ctx context.Context, o Options) (_ *service, err error) {
 	defer func() {
 		if err != nil {
 			s.nats.Close()
+			s.spans.Close(ctx)
 		}
 	}()
 	if s.publisher, err = newPublisher(s.nats, set.PublishTimeout, o.Log, m); err != nil {
 		return nil, err
 	}
+	if s.spans, err = tracing.New(ctx, set.Tracing, "guichet-ingester", o.Log); err != nil {
+		return nil, err
+	}
 	s.handler = &handler{
 		verifier:    verifier{secrets: secrets, tolerance: set.SignatureTolerance},
 		development: len(secrets) == 0, maxBody: set.MaxBodyBytes,
-		publisher: s.publisher, tracer: stream.NewTracer(), answers: answerTerms(), log: o.Log, metrics: m,
+		publisher: s.publisher, tracer: stream.NewTracer(), spans: s.spans, answers: answerTerms(), log: o.Log, metrics: m,
 	}
 	s.http = http.Server{
 		Handler:           s.handler,
@@ -197,5 +203,6 @@ func (s *service) stop(ctx context.Context, stopLane context.CancelFunc) {
 	case <-grace.Done():
 		s.nats.Close()
 	}
+	s.spans.Close(ctx)
 	_ = s.admin.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/educareschool/guichet/pkg/settings"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 // Settings are the ingester's environment variables.
@@ -21,12 +22,13 @@ type Settings struct {
 	ShutdownGrace      time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"how long requests in flight may take to finish after SIGTERM"`
 
 	NATS    settings.NATS
+	Tracing tracing.Settings
 	Logging settings.Logging
 }
 
 // Validate returns every setting that cannot work, joined.
 func (s Settings) Validate() error {
-	problems := []error{s.Logging.Validate(), s.validateSecrets()}
+	problems := []error{s.Logging.Validate(), s.Tracing.Validate(), s.validateSecrets()}
 	if s.SignatureTolerance < time.Second {
 		problems = append(problems, errors.New("SIGNATURE_TOLERANCE must be at least 1s: signatures carry whole seconds"))
 	}
