@@ -13,6 +13,7 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stream"
 	"github.com/educareschool/guichet/pkg/stripeevent"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 // batchSize is how many events go into one transaction at the most. Measured: the rate still grows up to
@@ -26,6 +27,7 @@ type message struct {
 	deliveries uint64
 	event      store.Received
 	undecoded  error
+	span       tracing.Span
 }
 
 // consume takes messages until ctx ends, then finishes those it has: their transactions run on work, which
@@ -121,12 +123,17 @@ func (w *worker) decode(msg jetstream.Msg) *message {
 	if m.deliveries > 1 {
 		w.metrics.redelivered.Inc()
 	}
+	w.startSpan(m)
 	event, err := stripeevent.Decode(msg.Data(), w.filter)
 	if err != nil {
 		m.undecoded = err
 		return m
 	}
 	m.event = store.Received{Event: event, Sequence: m.sequence}
+	if m.span.Sampled() {
+		m.span.Set("guichet.registration.id", event.Registration)
+		m.event.Traceparent = m.span.Traceparent()
+	}
 	if at, err := time.Parse(stream.TimeFormat, msg.Headers().Get(stream.HeaderReceivedAt)); err == nil {
 		m.event.ReceivedAt = at
 	}

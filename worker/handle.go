@@ -70,8 +70,10 @@ func (w *worker) settle(ctx context.Context, batch []*message) {
 	}
 	for try := 0; ; try++ {
 		started := time.Now()
+		span := w.startBatch(batch, started)
 		result, err := w.store.Process(ctx, events)
 		v := judge(err, len(batch), batch[0].deliveries, ctx.Err() != nil)
+		w.endBatch(span, batch, v, started)
 		w.metrics.batch(v, len(batch), time.Since(started))
 		switch v {
 		case ack:
@@ -114,6 +116,7 @@ func (w *worker) answer(ctx context.Context, v verdict, batch []*message, cause 
 		if err != nil {
 			w.log.Warn("An answer to JetStream was lost", append(m.fields(), zap.String("verdict", string(v)), zap.Error(err))...)
 		}
+		m.endSpan(v)
 	}
 }
 

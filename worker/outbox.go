@@ -13,6 +13,7 @@ import (
 	"github.com/educareschool/guichet/pkg/mail"
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/store"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 const (
@@ -40,6 +41,7 @@ type outbox struct {
 	sender   mail.Sender
 	limiter  *rate.Limiter // of this worker; nil for none
 	metrics  *metrics
+	tracer   *tracing.Tracer // nil while traces are off
 }
 
 // mailLimiter lets out a number of mails a minute, in bursts of at most a claim; 0 is no limit, and no limiter.
@@ -95,10 +97,12 @@ func (o *outbox) send(ctx context.Context) error {
 }
 
 // deliver sends one mail, unless the state has stopped wanting it.
-func (o *outbox) deliver(stopping context.Context, n store.Notification) (store.MailStatus, string, error) {
+func (o *outbox) deliver(stopping context.Context, n store.Notification) (status store.MailStatus, note string, err error) {
 	if n.Wanted == nil {
 		return store.MailDropped, "no longer wanted", nil
 	}
+	span := o.startMail(n)
+	defer func() { endMail(span, status) }()
 	ctx, cancel := context.WithTimeout(stopping, mailTimeout)
 	defer cancel()
 	id := fmt.Sprintf("%d.%d", n.ID, n.CreatedAt.UnixMilli())

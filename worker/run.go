@@ -19,6 +19,7 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stream"
 	"github.com/educareschool/guichet/pkg/stripeevent"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 // Options are what a worker needs to run.
@@ -39,6 +40,7 @@ type worker struct {
 	filter    stripeevent.Filter
 	metrics   *metrics
 	registry  prometheus.Registerer
+	tracer    *tracing.Tracer // nil while traces are off
 	held      *held
 	watch     *watch
 	nats      *nats.Conn
@@ -72,6 +74,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if w.js, err = jetstream.New(w.nats); err != nil {
 		return fmt.Errorf("JetStream: %w", err)
 	}
+	if w.tracer, err = tracing.New(ctx, o.Settings.Tracing, "guichet-worker", o.Log); err != nil {
+		return err
+	}
+	defer w.tracer.Close(ctx)
 	if o.Settings.Lookup.Enabled() {
 		w.lookup, err = lookup.New(o.Settings.Lookup, lookup.Options{Registerer: registry, LiveOnly: w.filter.LiveOnly})
 		if err != nil {
@@ -162,7 +168,7 @@ func (w *worker) newOutbox() (*outbox, error) {
 		return nil, err
 	}
 	return &outbox{
-		log: w.log, settings: w.settings.Mail, composer: composer, sender: sender, metrics: w.metrics,
+		log: w.log, settings: w.settings.Mail, composer: composer, sender: sender, metrics: w.metrics, tracer: w.tracer,
 		limiter: mailLimiter(w.settings.MailRate),
 	}, nil
 }

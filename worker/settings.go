@@ -14,6 +14,7 @@ import (
 	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stripeevent"
+	"github.com/educareschool/guichet/pkg/tracing"
 )
 
 // maxMetricsEvents bounds how many series the metrics have.
@@ -42,6 +43,7 @@ type Settings struct {
 
 	MetricsEvents int `env:"METRICS_EVENTS" envDefault:"20" help:"how many events' places the metrics tell of: the fullest among the next and the newest"`
 
+	Tracing tracing.Settings
 	Logging settings.Logging
 }
 
@@ -75,7 +77,7 @@ func (s Settings) Validate() error {
 	if s.MetricsEvents < 0 || s.MetricsEvents > maxMetricsEvents {
 		problems = append(problems, fmt.Errorf("METRICS_EVENTS must be from 0 to %d", maxMetricsEvents))
 	}
-	return errors.Join(append(problems, s.Lookup.Validate(), s.Mail.Validate(), s.Logging.Validate())...)
+	return errors.Join(append(problems, s.Lookup.Validate(), s.Mail.Validate(), s.Tracing.Validate(), s.Logging.Validate())...)
 }
 
 // Store says how a store settles as this worker does.

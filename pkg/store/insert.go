@@ -16,7 +16,7 @@ import (
 const insertQuery = `
 INSERT INTO stripe_events (
     id, type, outcome, reason, registration_id, kind, source, created, received_at, stored_at, stream_sequence,
-    account, livemode, api_version, registration_ref, session_id, intent_id, charge_id, detail)
+    account, livemode, api_version, registration_ref, session_id, intent_id, charge_id, detail, traceparent)
 SELECT k.id,
        k.type,
        CASE WHEN k.kind = '' THEN 'ignored' WHEN k.registration_id = '' THEN 'waiting' ELSE 'settled' END,
@@ -26,7 +26,7 @@ SELECT k.id,
        k.source,
        nullif(k.created, '')::timestamptz,
        nullif(k.received_at, '')::timestamptz,
-       $18::timestamptz,
+       $19::timestamptz,
        nullif(k.sequence, 0),
        nullif(k.account, ''),
        k.livemode,
@@ -35,12 +35,13 @@ SELECT k.id,
        nullif(k.session, ''),
        nullif(k.intent, ''),
        nullif(k.charge, ''),
-       k.detail::jsonb
+       k.detail::jsonb,
+       nullif(k.traceparent, '')
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::text[])
+            $17::text[], $18::text[])
     AS k (id, type, reason, registration_id, kind, source, created, received_at,
-          sequence, account, livemode, api_version, ref, session, intent, charge, detail)
+          sequence, account, livemode, api_version, ref, session, intent, charge, detail, traceparent)
 ORDER BY k.id
 ON CONFLICT (id) DO NOTHING
 RETURNING id`
@@ -77,7 +78,7 @@ type columns struct {
 	accounts                                           []string
 	livemodes                                          []bool
 	versions, refs, sessions, intents, charges         []string
-	details                                            []string
+	details, traceparents                              []string
 }
 
 func (c *columns) add(e Received, registrationID string) error {
@@ -111,6 +112,7 @@ func (c *columns) add(e Received, registrationID string) error {
 	c.intents = append(c.intents, f.Intent)
 	c.charges = append(c.charges, f.Charge)
 	c.details = append(c.details, string(detail))
+	c.traceparents = append(c.traceparents, e.Traceparent)
 	return nil
 }
 
@@ -118,7 +120,8 @@ func (c *columns) arrays(now time.Time) []any {
 	return []any{
 		pq.Array(c.ids), pq.Array(c.types), pq.Array(c.reasons), pq.Array(c.registrations), pq.Array(c.kinds), pq.Array(c.sources),
 		pq.Array(c.created), pq.Array(c.received), pq.Array(c.sequences), pq.Array(c.accounts), pq.Array(c.livemodes),
-		pq.Array(c.versions), pq.Array(c.refs), pq.Array(c.sessions), pq.Array(c.intents), pq.Array(c.charges), pq.Array(c.details), now,
+		pq.Array(c.versions), pq.Array(c.refs), pq.Array(c.sessions), pq.Array(c.intents), pq.Array(c.charges), pq.Array(c.details),
+		pq.Array(c.traceparents), now,
 	}
 }
 

@@ -49,9 +49,10 @@ type Recipient struct {
 	AmountDue      *int64
 	Currency       string
 	Deadline       time.Time // of the place; zero where none runs
-	// Livemode and Account are those of the event that the mail tells of.
-	Livemode bool
-	Account  string
+	// Livemode, Account and Traceparent are those of the event that the mail tells of.
+	Livemode    bool
+	Account     string
+	Traceparent string // empty where no trace is recorded
 }
 
 // A mail is claimed for a time: whoever claims it and dies leaves it to the next.
@@ -82,7 +83,8 @@ SELECT r.email,
        coalesce(r.currency, ''),
        r.deadline,
        coalesce(f.livemode, false),
-       coalesce(f.account, '')
+       coalesce(f.account, ''),
+       coalesce(f.traceparent, '')
 FROM registrations r
 JOIN events e ON e.id = r.event_id
 LEFT JOIN stripe_events f ON f.id = $2
@@ -154,7 +156,8 @@ func (t *tx) describe(ctx context.Context, n *Notification, p registration.Polic
 	n.Wanted = &r.mails[i]
 	var startsAt, deadline *time.Time
 	err = t.on(ctx, t.statements.recipient).QueryRowContext(ctx, n.RegistrationID, n.Wanted.Fact.ID).Scan(&n.Email, &n.Name, &n.Locale,
-		&n.EventTitle, &startsAt, &n.Status, &n.SeatHeld, &n.AmountDue, &n.Currency, &deadline, &n.Livemode, &n.Account)
+		&n.EventTitle, &startsAt, &n.Status, &n.SeatHeld, &n.AmountDue, &n.Currency, &deadline, &n.Livemode,
+		&n.Account, &n.Traceparent)
 	if err != nil {
 		return fmt.Errorf("load recipient: %w", err)
 	}
@@ -164,7 +167,7 @@ func (t *tx) describe(ctx context.Context, n *Notification, p registration.Polic
 
 const unlinkedQuery = `
 SELECT f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail,
-       coalesce(f.registration_ref, ''), f.livemode, coalesce(f.account, '')
+       coalesce(f.registration_ref, ''), f.livemode, coalesce(f.account, ''), coalesce(f.traceparent, '')
 FROM stripe_events f
 WHERE f.id = $1 AND f.outcome = 'waiting'`
 
@@ -172,7 +175,7 @@ WHERE f.id = $1 AND f.outcome = 'waiting'`
 func (t *tx) describeUnlinked(ctx context.Context, n *Notification) error {
 	r := factRow{id: n.factID}
 	err := t.QueryRowContext(ctx, unlinkedQuery, n.factID).Scan(&r.kind, &r.source, &r.created, &r.session, &r.intent, &r.charge, &r.detail,
-		&n.RegistrationID, &n.Livemode, &n.Account)
+		&n.RegistrationID, &n.Livemode, &n.Account, &n.Traceparent)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

@@ -14,6 +14,8 @@ type Received struct {
 	stripeevent.Event
 	Sequence   uint64    // in the stream; 0 for Guichet's own
 	ReceivedAt time.Time // zero for Guichet's own
+	// Traceparent is where the event's trace goes on; empty while no traces are recorded.
+	Traceparent string
 }
 
 // Own wraps a fact that Guichet makes itself about a registration.
