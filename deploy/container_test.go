@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type container struct {
 	env     map[string]string
 	secrets map[string]string // by the name that it has in /run/secrets: the name of the secret's source
 	grace   time.Duration     // between SIGTERM and SIGKILL
+	memory  int64             // its limit in bytes; 0 for none
 }
 
 // setupSettings are those of guichet setup, which is the command that containers run.
@@ -47,7 +49,7 @@ func settingsOf(t *testing.T, c container, content map[string]string) any {
 	default:
 		t.Fatalf("%q is no program of ours", c.program)
 	}
-	known := variables(t, into)
+	known := append(variables(t, into), "GOMEMLIMIT") // which is the Go runtime's
 	for name := range c.env {
 		if !slices.Contains(known, name) {
 			t.Errorf("%s has the variable %s, which it does not know", c.program, name)
@@ -109,6 +111,7 @@ func checkContainer(t *testing.T, c container, content map[string]string) any {
 			t.Errorf("%s has %s in its environment, where a secret would be seen", c.program, name)
 		}
 	}
+	checkMemory(t, c)
 	loaded := settingsOf(t, c, content)
 	switch s := loaded.(type) {
 	case *ingest.Settings:
@@ -148,5 +151,21 @@ func checkAdmin(t *testing.T, c container, address string) {
 	t.Helper()
 	if want := map[string]string{"ingester": ":9090", "worker": ":9091"}[c.program]; address != want {
 		t.Errorf("%s's admin port is at %s, want %s", c.program, address, want)
+	}
+}
+
+// checkMemory holds that the Go runtime collects garbage before the container is killed for its memory.
+func checkMemory(t *testing.T, c container) {
+	t.Helper()
+	set, there := c.env["GOMEMLIMIT"]
+	if !there {
+		return
+	}
+	mebibytes, err := strconv.ParseInt(strings.TrimSuffix(set, "MiB"), 10, 64)
+	if err != nil {
+		t.Fatalf("GOMEMLIMIT of %s: %v", c.program, err)
+	}
+	if share := float64(mebibytes<<20) / float64(c.memory); share > 0.95 || share < 0.8 {
+		t.Errorf("%s's runtime minds %s, and it is killed at %d MiB", c.program, set, c.memory>>20)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -274,5 +275,33 @@ func TestNATS_TheOperatorReadsAndMendsAndLeavesTheWorkersConsumerAlone(t *testin
 	}
 	if _, err := admin.Consumer(ctx, stream.Events, stream.Consumer); err != nil {
 		t.Errorf("the workers' consumer: %v", err)
+	}
+}
+
+func TestNATS_TheHelmChartsConfigurationIncludesTheUsers(t *testing.T) {
+	t.Parallel()
+	values := read(t, "kubernetes/dependencies/nats-values.yaml")
+	include := regexp.MustCompile(`\$include: (\S+)`).FindStringSubmatch(values)
+	mount := regexp.MustCompile(`mountPath: /etc/([^,]+),`).FindStringSubmatch(values)
+	if include == nil || mount == nil || !strings.Contains(values, "sync_interval: always") {
+		t.Fatal("the values include no users, or do not sync")
+	}
+	etc := t.TempDir() // the chart's nats.conf is in /etc/nats-config
+	if err := os.CopyFS(filepath.Join(etc, mount[1]), os.DirFS(natsFolder(t, secrets(t)))); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(etc, "nats-config", "nats.conf")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("{\ninclude "+include[1]+";\n\"port\": 4222\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Users) != 4 {
+		t.Errorf("it has %d users", len(o.Users))
 	}
 }
