@@ -1,81 +1,51 @@
 package ingest
 
 import (
-	"fmt"
-	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stripe/stripe-go/v76/webhook"
+	"go.uber.org/zap"
 
-	"github.com/educareschool/guichet/pkg/localnats"
+	"github.com/educareschool/guichet/pkg/simulate"
+	"github.com/educareschool/guichet/pkg/stream"
 )
 
-// The benchmarks post 2.8 kB events over 256 connections; client, server and store share the machine. The bare
-// handler verifies and stores nothing: it is the ceiling of the others.
-
-func BenchmarkBareVerify(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			err = webhook.ValidatePayload(body, r.Header.Get("Stripe-Signature"), testSecret)
-		}
-		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-		}
-	}))
-	defer s.Close()
-	postAll(b, s.URL)
+// The benchmarks are about the event that confirms a payment.
+func benchmarkEvent(now time.Time) simulate.Event {
+	return simulate.New(rand.New(rand.NewPCG(1, 2)), func() time.Time { return now }).Payment("reg-00000001").Completed()
 }
 
-func BenchmarkIngest(b *testing.B) {
-	for name, lazy := range map[string]bool{"synced": false, "lazy": true} {
-		b.Run(name, func(b *testing.B) {
-			s := startNATS(b, localnats.Options{Lazy: lazy})
-			_, js := dial(b, s.URL())
-			makeStreams(b, js, wideStream())
-			in := start(b, s.URL(), env{"LOG_LEVEL": "error"})
-			postAll(b, in.url)
-			for _, w := range []way{waySingle, wayAtomic, wayFallback} {
-				b.ReportMetric(float64(metric(b, in.registry, "guichet_ingest_batches_total", string(w))), string(w))
-			}
-		})
+// BenchmarkReadEvent is everything that the ingester does with a request before it stores the event.
+func BenchmarkReadEvent(b *testing.B) {
+	now := time.Now()
+	body := string(benchmarkEvent(now).Body)
+	h := &handler{
+		verifier: verifier{secrets: []string{testSecret}, tolerance: time.Hour}, maxBody: 1 << 20, tracer: stream.NewTracer(),
+		answers: answerTerms(), log: zap.NewNop(), metrics: newMetrics(prometheus.NewRegistry(), 1),
+	}
+	signature := sign(testSecret, now, body)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, Path, strings.NewReader(body))
+		r.Header.Set(signatureHeader, signature)
+		if _, bad := h.read(httptest.NewRecorder(), r); bad != nil {
+			b.Fatal(bad.outcome)
+		}
 	}
 }
 
-func postAll(b *testing.B, url string) {
-	b.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
-	defer client.CloseIdleConnections()
-	padding := strings.Repeat(" ", 2400)
-	var number atomic.Int64
-	b.SetParallelism(128)
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			body := sample(fmt.Sprintf("evt_%d", number.Add(1))) + padding
-			r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, url, strings.NewReader(body))
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			r.Header.Set("Stripe-Signature", sign(testSecret, time.Now(), body))
-			res, err := client.Do(r)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			_, _ = io.Copy(io.Discard, res.Body)
-			_ = res.Body.Close()
-			if res.StatusCode != http.StatusOK {
-				b.Errorf("status %d", res.StatusCode)
-			}
-		}
-	})
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+// BenchmarkHMAC is the least that verifying costs: the signature alone, as stripe-go computes it.
+func BenchmarkHMAC(b *testing.B) {
+	now := time.Now()
+	body := benchmarkEvent(now).Body
+	b.ReportAllocs()
+	for b.Loop() {
+		webhook.ComputeSignature(now, body, testSecret)
+	}
 }
