@@ -49,6 +49,20 @@ lint: ## Check format, vet and golangci-lint, at the versions pinned in .ci/tool
 	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
 	cd .ci/manifests && $(GO) vet ./... && $(GO) tool -modfile=../tools/go.mod golangci-lint run ./...
 
+.PHONY: bench
+bench: build bin/bench ## Measure everything beside its baselines, in under ten minutes (BENCH='-rows drain -runs 3', see bin/bench -h).
+	bin/bench -json bin/bench.json -benchmarks bin/benchmarks.txt $(BENCH)
+	@[ ! -f bin/benchmarks.txt ] || $(GO) tool -modfile=.ci/tools/go.mod benchstat bin/benchmarks.txt
+
+.PHONY: bench-growth
+bench-growth: build bin/bench ## Measure the drain with millions of rows and messages; takes 20 GB of disk.
+	bin/bench -growth -json bin/bench-growth.json $(BENCH)
+
+.PHONY: bin/bench
+bin/bench:
+	@.ci/need postgresql
+	$(BUILD) ./cmd/bench
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s).
 	@for p in $$($(GO) list ./...); do \

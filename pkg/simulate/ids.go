@@ -39,6 +39,9 @@ func (s *Stripe) id(prefix string, at time.Time) string {
 	return prefix + timestamp(at) + s.account + base62(s.random, randomLength)
 }
 
+// EventID makes the id of an event, as of now.
+func (s *Stripe) EventID() string { return s.id(eventPrefix, s.now()) }
+
 func (s *Stripe) sessionID() string { return sessionPrefix + base62(s.random, sessionLength) }
 
 // timestamp writes whole seconds so that they sort as bytes, until the year 3769.
