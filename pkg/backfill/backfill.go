@@ -106,15 +106,13 @@ func (r *run) account(ctx context.Context, q Query, account string) error {
 	list := lookup.EventQuery{Account: account, Types: stripeevent.Types(), Since: q.Since, Undelivered: !q.All}
 	err := r.Stripe.Events(ctx, list, func(body []byte) error {
 		r.result.Listed++
-		e, err := read(body, account)
-		if err != nil { // the others are none the worse for it
-			r.unreadable = err
-			return nil
-		}
 		if r.Seen != nil {
 			r.Seen(r.result.Listed)
 		}
-		if r.pending = append(r.pending, e); len(r.pending) == batch {
+		e, unreadable := read(body, account)
+		if unreadable != nil { // the others are none the worse for it
+			r.unreadable = unreadable
+		} else if r.pending = append(r.pending, e); len(r.pending) == batch {
 			return r.flush(ctx)
 		}
 		return nil
