@@ -181,6 +181,9 @@ func (o *outbox) content(n store.Notification) mail.Content {
 	if n.AmountDue != nil {
 		c.AmountDue = mail.Money{Minor: *n.AmountDue, Currency: n.Currency}
 	}
+	if c.Flag == registration.Silence {
+		c.Since = local(f.Created)
+	}
 	switch f.Kind {
 	case registration.PaymentFailed, registration.ActionRequired, registration.IntentCanceled, registration.SessionExpired:
 		if f.Currency == "" { // as when the clock or an expired session told it

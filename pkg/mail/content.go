@@ -65,6 +65,9 @@ type Content struct {
 	Flag   registration.Flag
 	Detail string
 
+	// Since is when the last event came, of a silence, written in its own location.
+	Since time.Time
+
 	// Livemode is false for Stripe's test mode: links lead there, and mails to the admin say so.
 	Livemode bool
 	// Account is the Connect account of the payment; empty for the platform's own.

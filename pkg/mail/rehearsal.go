@@ -119,6 +119,6 @@ func full(l Language) Content {
 		Message: "Your card was declined.", Code: "card_declined", DeclineCode: "generic_decline", CancelReason: "abandoned",
 		Session: "cs_1", Intent: "pi_1", Charge: "ch_1", Refund: "re_1", Dispute: "dp_1",
 		DisputeReason: "fraudulent", DisputeOutcome: "lost", DisputeDue: due,
-		Flag: registration.DoublePayment, Detail: "pi_2",
+		Flag: registration.DoublePayment, Detail: "pi_2", Since: due,
 	}
 }

@@ -87,6 +87,8 @@ func samples(locale string) map[string]mail.Content {
 				c.Name, c.Email, c.EventTitle, c.EventDate, c.Status, c.RegistrationID = "", "", "", time.Time{}, "", ""
 				dispute("")(c)
 				c.Status = ""
+			case registration.Silence:
+				*c = mail.Content{Kind: c.Kind, Locale: c.Locale, Flag: flag, Livemode: true, Since: time.Date(2026, time.March, 14, 9, 5, 0, 0, paris(false))}
 			}
 		})
 	}
@@ -96,7 +98,7 @@ func samples(locale string) map[string]mail.Content {
 func flags() []registration.Flag {
 	return []registration.Flag{
 		registration.PaidWithoutSeat, registration.DoublePayment, registration.AmountMismatch, registration.FailedRefund,
-		registration.UnconfirmedPayment, registration.UnknownRegistration, registration.UnlinkedDispute,
+		registration.UnconfirmedPayment, registration.UnknownRegistration, registration.UnlinkedDispute, registration.Silence,
 	}
 }
 

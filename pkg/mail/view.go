@@ -50,6 +50,7 @@ type view struct {
 	FlagWhat  string
 	FlagToDo  string
 	Detail    string
+	Since     string // when the last event came, of a silence
 
 	Session   string
 	Intent    string
@@ -70,7 +71,7 @@ func newView(c Content, l Language, b Brand) view {
 		HoldUntil: deadline(c.HoldUntil, l), WithoutSeat: c.WithoutSeat, RetryURL: link(c.RetryURL, "https", "http"), ActionURL: link(c.ActionURL, "https"),
 		StripeMessage: line(c.Message, longestMessage),
 		DisputeDue:    deadline(c.DisputeDue, l), Outcome: identifier(c.DisputeOutcome),
-		Flag: line(string(c.Flag), longestID), Detail: line(c.Detail, longestMessage),
+		Flag: line(string(c.Flag), longestID), Detail: line(c.Detail, longestMessage), Since: deadline(c.Since, l),
 		Session: identifier(c.Session), Intent: identifier(c.Intent), Charge: identifier(c.Charge),
 		Refund: identifier(c.Refund), Dispute: identifier(c.Dispute), Dashboard: dashboard(c),
 	}

@@ -34,7 +34,8 @@ const (
 type Flag string
 
 // The flags. PaidWithoutSeat is raised by the store, which knows the seats; those on facts without a
-// registration by cleanup; all others by Settle.
+// registration by cleanup; Silence, which belongs to neither, by the worker that waits for events; all others by
+// Settle.
 const (
 	PaidWithoutSeat     Flag = "paid_without_seat"
 	DoublePayment       Flag = "double_payment"
@@ -43,12 +44,13 @@ const (
 	UnconfirmedPayment  Flag = "unconfirmed_payment"
 	UnknownRegistration Flag = "unknown_registration"
 	UnlinkedDispute     Flag = "unlinked_dispute"
+	Silence             Flag = "silence"
 )
 
 // Flags returns every flag.
 func Flags() []Flag {
 	return []Flag{
-		PaidWithoutSeat, DoublePayment, AmountMismatch, FailedRefund, UnconfirmedPayment, UnknownRegistration, UnlinkedDispute,
+		PaidWithoutSeat, DoublePayment, AmountMismatch, FailedRefund, UnconfirmedPayment, UnknownRegistration, UnlinkedDispute, Silence,
 	}
 }
 

@@ -135,7 +135,10 @@ func (t *tx) claim(ctx context.Context, limit int, lease time.Duration) ([]Notif
 
 // describe fills in what the mail is about.
 func (t *tx) describe(ctx context.Context, n *Notification, p registration.Policy) error {
-	if n.RegistrationID == "" {
+	switch {
+	case n.RegistrationID == "" && n.factID == "":
+		return t.describeSilence(ctx, n)
+	case n.RegistrationID == "":
 		return t.describeUnlinked(ctx, n)
 	}
 	rows, err := t.registrations(ctx, []string{n.RegistrationID}, false)
