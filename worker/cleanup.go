@@ -28,7 +28,7 @@ const (
 func (w *worker) cleanup(ctx context.Context) error {
 	return w.alone(ctx, store.CleanupLock, func(ctx context.Context) error {
 		w.log.Info("🧹 Starting cleanup of expired Stripe sessions...")
-		if err := w.awaitBacklog(ctx); err != nil {
+		if err := w.awaitBacklog(ctx, taskCleanup); err != nil {
 			return err
 		}
 		if err := w.linkStrays(ctx, time.Time{}); err != nil {
@@ -151,8 +151,8 @@ func (w *worker) blank(ctx context.Context) error {
 	})
 }
 
-// awaitBacklog returns when the worker has processed all that the stream holds now.
-func (w *worker) awaitBacklog(ctx context.Context) error {
+// awaitBacklog returns when the worker has processed all that the stream holds now, as a task needs it.
+func (w *worker) awaitBacklog(ctx context.Context, task string) error {
 	consumer, err := w.consumerInfo(ctx)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (w *worker) awaitBacklog(ctx context.Context) error {
 	told := false
 	for consumer.NumPending+uint64(max(consumer.NumAckPending, 0)) > 0 && consumer.AckFloor.Stream < last {
 		if !told {
-			w.log.Info("Cleanup waits for the backlog", zap.Uint64("pending", consumer.NumPending), zap.Int("in_work", consumer.NumAckPending))
+			w.log.Info("A task waits for the backlog", zap.String("task", task), zap.Uint64("pending", consumer.NumPending), zap.Int("in_work", consumer.NumAckPending))
 			told = true
 		}
 		if !pause(ctx, backlogPause) {

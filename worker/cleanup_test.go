@@ -69,7 +69,7 @@ func TestCleanupWaitsForTheBacklog(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := r.work()
-	w.says("Cleanup waits for the backlog")
+	w.says("A task waits for the backlog")
 	r.is("PENDING true", `SELECT status || ' ' || seat_held FROM registrations WHERE id = 'reg-1' AND due_at IS NULL`)
 	if err := inHand.Nak(); err != nil {
 		t.Fatal(err)

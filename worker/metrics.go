@@ -27,6 +27,9 @@ type metrics struct {
 	tasks        taskMetrics
 	mails        *prometheus.CounterVec
 	mailDelay    prometheus.Histogram
+	backfilled   prometheus.Counter
+	silence      prometheus.Gauge
+	silenceLimit prometheus.Gauge
 }
 
 // outcome is what became of an event.
@@ -76,6 +79,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		mailDelay: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "guichet_worker_mail_delay_seconds", Help: "Time from a mail being wanted to being sent, the wait of action_required included.",
 			Buckets: delayBuckets(),
+		}),
+		backfilled: f.NewCounter(prometheus.CounterOpts{
+			Name: "guichet_worker_backfilled_total", Help: "Events that never came and that this worker brought into the stream.",
+		}),
+		silence: f.NewGauge(prometheus.GaugeOpts{
+			Name: "guichet_worker_silence_seconds", Help: "How long ago the last event came that Stripe delivered, of those that are settled; 0 where none did.",
+		}),
+		silenceLimit: f.NewGauge(prometheus.GaugeOpts{
+			Name: "guichet_worker_silence_limit_seconds", Help: "From how long on a silence is told to the admin; 0 is never, or not learnt yet.",
 		}),
 	}
 	for _, v := range []verdict{ack, split, wait, again, deadLetter, giveBack} {

@@ -48,8 +48,10 @@ type worker struct {
 	store     *store.Store
 	stored    atomic.Bool // store is set
 	consuming atomic.Bool
-	mailed    chan struct{}  // wakes the outbox
-	unlinked  chan struct{}  // wakes the questions to Stripe
+	mailed    chan struct{} // wakes the outbox
+	unlinked  chan struct{} // wakes the questions to Stripe
+	missed    chan struct{} // wakes the reconciling
+	silence   silence
 	lookup    *lookup.Client // nil without a key
 }
 
@@ -62,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	w := &worker{
 		log: o.Log, guide: guide{o.Log}, settings: o.Settings, filter: o.Settings.Filter(), metrics: newMetrics(registry), registry: registry,
-		held: newHeld(o.Log), mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1),
+		held: newHeld(o.Log), mailed: make(chan struct{}, 1), unlinked: make(chan struct{}, 1), missed: make(chan struct{}, 1),
 	}
 	w.watch = newWatch(registry, w.held)
 	closed := make(chan struct{})
@@ -137,6 +139,13 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, mails *outbox, r
 	group.Go(func() error { w.every(running, taskWatch, watchInterval, nil, w.watchBacklog); return nil })
 	group.Go(func() error { w.every(running, taskStreams, streamsInterval, nil, streams.look); return nil })
 	group.Go(func() error { w.every(running, taskFigures, figuresInterval, nil, w.tellFigures(figures)); return nil })
+	group.Go(func() error { w.every(running, taskSilence, silenceInterval, nil, w.watchSilence); return nil })
+	if w.lookup != nil && w.settings.ReconcileInterval > 0 {
+		group.Go(func() error {
+			w.every(running, taskReconcile, w.settings.ReconcileInterval, w.missed, w.reconcile)
+			return nil
+		})
+	}
 	if w.lookup != nil {
 		group.Go(func() error { w.every(running, taskAsk, askInterval, w.unlinked, w.ask); return nil })
 	}

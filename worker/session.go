@@ -24,7 +24,7 @@ func (w *worker) verdictOn(ctx context.Context, o store.Standing) ([]store.Recei
 	if !w.asks(o) {
 		return []store.Received{store.Own(id, o.Fact)}, nil
 	}
-	answer, err := w.lookup.Session(ctx, o.Account, o.Session)
+	answer, account, err := w.askSession(ctx, o)
 	if err != nil {
 		w.leave(o, err.Error())
 		if errors.Is(err, lookup.ErrUnexpected) {
@@ -34,12 +34,7 @@ func (w *worker) verdictOn(ctx context.Context, o store.Standing) ([]store.Recei
 	}
 	switch answer.Outcome {
 	case lookup.Paid, lookup.Processing, lookup.Failed, lookup.Expired:
-		var facts []store.Received
-		for _, f := range answer.Facts {
-			told := store.Own(id, f)
-			told.Livemode, told.Account = answer.Live, o.Account // mails to the admin link to where it is
-			facts = append(facts, told)
-		}
+		facts := ended(id, account, answer)
 		if o.State.Lapse == registration.HoldExpired && answer.Outcome == lookup.Failed {
 			facts = append(facts, store.Own(id, o.Fact)) // it failed: that it did is no news
 		}
@@ -57,6 +52,41 @@ func (w *worker) verdictOn(ctx context.Context, o store.Standing) ([]store.Recei
 		w.leave(o, answer.Why)
 		return nil, nil
 	}
+}
+
+// askSession asks how a registration's session stands, and returns whose it is. Where no event has told the
+// account yet, the key's own is asked first, then each connected one whose events count.
+func (w *worker) askSession(ctx context.Context, o store.Standing) (answer lookup.SessionAnswer, account string, err error) {
+	answer, err = w.lookup.Session(ctx, o.Account, o.Session)
+	if o.Account != "" {
+		return answer, o.Account, err
+	}
+	for _, account := range w.settings.Accounts {
+		if err != nil || answer.Outcome != lookup.NotFound {
+			break
+		}
+		if account == "*" {
+			continue
+		}
+		there, err := w.lookup.Session(ctx, account, o.Session)
+		switch {
+		case errors.Is(err, lookup.ErrRefused): // an account that has left says nothing about the session
+		case err != nil || there.Outcome != lookup.NotFound:
+			return there, account, err
+		}
+	}
+	return answer, "", err
+}
+
+// ended are the facts of a session that has ended or been completed, as Stripe answered; none of one that has not.
+func ended(id, account string, answer lookup.SessionAnswer) []store.Received {
+	var facts []store.Received
+	for _, f := range answer.Facts {
+		told := store.Own(id, f)
+		told.Livemode, told.Account = answer.Live, account // mails to the admin link to where it is
+		facts = append(facts, told)
+	}
+	return facts
 }
 
 // asks says whether Stripe has the word on an overdue registration.

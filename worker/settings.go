@@ -33,6 +33,8 @@ type Settings struct {
 	ExpiryGrace         time.Duration `env:"EXPIRY_GRACE" envDefault:"1h" help:"how long after a session's expiry its place is released, if Stripe has not said so itself"`
 	CleanupInterval     time.Duration `env:"CLEANUP_INTERVAL" envDefault:"5m" help:"how often places past their deadline are looked for"`
 	Retention           time.Duration `env:"PERSONAL_DATA_RETENTION" envDefault:"720h" help:"how long after its removal a registration's name and address are kept"`
+	ReconcileInterval   time.Duration `env:"RECONCILE_INTERVAL" envDefault:"15m" help:"how often Stripe is asked for events that it could not deliver and for the sessions of registrations that stay pending; with STRIPE_API_KEY only; 0 for never"`
+	SilenceAlarm        SilenceAlarm  `env:"SILENCE_ALARM" envDefault:"auto" help:"after how long without an event the admin is told: auto is twice the longest gap of an ordinary week, off is never, or a duration such as 6h"`
 	SweepInterval       time.Duration `env:"SWEEP_INTERVAL" envDefault:"1s" help:"how often registrations that the platform changed are looked for"`
 	ActionRequiredDelay time.Duration `env:"ACTION_REQUIRED_DELAY" envDefault:"5m" help:"how long the mail about a required action waits; 3-D Secure usually ends on the page"`
 	ShutdownGrace       time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"how long work in hand may take at a stop"`
@@ -59,6 +61,7 @@ func (s Settings) Validate() error {
 		{"PENDING_HOLD", s.PendingHold, true},
 		{"EXPIRY_GRACE", s.ExpiryGrace, true},
 		{"ACTION_REQUIRED_DELAY", s.ActionRequiredDelay, true},
+		{"RECONCILE_INTERVAL", s.ReconcileInterval, true},
 		{"PERSONAL_DATA_RETENTION", s.Retention, false},
 		{"CLEANUP_INTERVAL", s.CleanupInterval, false},
 		{"SWEEP_INTERVAL", s.SweepInterval, false},

@@ -14,13 +14,15 @@ import (
 
 // Periodic tasks, the closed set of a label.
 const (
-	taskSweep   = "sweep"
-	taskCleanup = "cleanup"
-	taskMail    = "mail"
-	taskAsk     = "ask"
-	taskWatch   = "watch"
-	taskStreams = "streams"
-	taskFigures = "figures"
+	taskSweep     = "sweep"
+	taskCleanup   = "cleanup"
+	taskMail      = "mail"
+	taskAsk       = "ask"
+	taskWatch     = "watch"
+	taskStreams   = "streams"
+	taskFigures   = "figures"
+	taskReconcile = "reconcile"
+	taskSilence   = "silence"
 )
 
 // errElsewhere is that another worker does the task at this time.
@@ -84,7 +86,7 @@ func newTaskMetrics(f promauto.Factory) taskMetrics {
 			Name: "guichet_worker_task_interval_seconds", Help: "How often this worker runs a periodic task.",
 		}, []string{"task"}),
 	}
-	for _, task := range []string{taskSweep, taskCleanup, taskMail, taskAsk, taskWatch, taskStreams, taskFigures} {
+	for _, task := range []string{taskSweep, taskCleanup, taskMail, taskAsk, taskWatch, taskStreams, taskFigures, taskReconcile, taskSilence} {
 		for _, result := range []string{"ok", "failed", "elsewhere"} {
 			t.runs.WithLabelValues(task, result)
 		}

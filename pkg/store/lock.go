@@ -15,13 +15,14 @@ type Lock string
 
 // The locks.
 const (
-	CleanupLock Lock = "cleanup"
-	SweepLock   Lock = "sweep"
-	FiguresLock Lock = "figures"
+	CleanupLock   Lock = "cleanup"
+	SweepLock     Lock = "sweep"
+	FiguresLock   Lock = "figures"
+	ReconcileLock Lock = "reconcile"
 )
 
 // lockConnections are what the locks hold while their work needs others.
-const lockConnections = 3
+const lockConnections = 4
 
 // unlockTimeout bounds how long a lock is given back politely.
 const unlockTimeout = 2 * time.Second
