@@ -34,7 +34,7 @@ WHERE coalesce(a.registration_id, '') = ANY ($6) AND a.cleared_at IS NULL
 func (t *tx) syncAttention(ctx context.Context, rows []*row) error {
 	var touched, ids, flags, objects, facts []string
 	for _, r := range rows {
-		if len(r.willRaise)+len(r.attention) == 0 {
+		if len(r.willRaise)+len(r.attention) == 0 && !t.thorough {
 			continue
 		}
 		touched = append(touched, r.ID)

@@ -98,7 +98,7 @@ func (s *Store) suspects(ctx context.Context, events []Received, check *FactChec
 		created = append(created, at)
 	}
 	var out []Received
-	pool := &tx{nil, s.statements, s.now()}
+	pool := &tx{statements: s.statements, now: s.now()}
 	err := pool.each(ctx, s.statements.suspectFacts, func(rows *sql.Rows) error {
 		var n int
 		var there bool

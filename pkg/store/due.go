@@ -170,7 +170,7 @@ func (s *Store) standings(ctx context.Context, ids []string, now time.Time) ([]S
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	pool := &tx{nil, s.statements, now}
+	pool := &tx{statements: s.statements, now: now}
 	rows, err := pool.registrations(ctx, ids, false)
 	if err != nil {
 		return nil, err

@@ -140,7 +140,7 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 // each looks again after its commit, when the later one sees both.
 func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 	for {
-		pool := &tx{nil, s.statements, s.now()}
+		pool := &tx{statements: s.statements, now: s.now()}
 		links, err := pool.resolve(ctx, known.waiting)
 		if err != nil {
 			return err

@@ -22,5 +22,5 @@ SET LOCAL enable_bitmapscan = on`
 	if _, err := t.ExecContext(ctx, planner); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	return read(&tx{t, s.statements, s.now()})
+	return read(&tx{Tx: t, statements: s.statements, now: s.now()})
 }

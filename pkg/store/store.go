@@ -36,6 +36,7 @@ type Store struct {
 	statements statements
 	policy     registration.Policy
 	mailing    mailing
+	thorough   bool // attention is looked at also where neither the row nor its facts raise any
 	now        func() time.Time
 }
 

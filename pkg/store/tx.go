@@ -31,6 +31,7 @@ type tx struct {
 	*sqlx.Tx
 	statements statements
 	now        time.Time
+	thorough   bool // see Store
 }
 
 // on returns a statement bound to the transaction, or to the pool where there is none.
@@ -78,7 +79,7 @@ func (s *Store) once(ctx context.Context, work func(*tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := work(&tx{t, s.statements, s.now()}); err != nil {
+	if err := work(&tx{Tx: t, statements: s.statements, now: s.now(), thorough: s.thorough}); err != nil {
 		_ = t.Rollback() // what went wrong is err; a lost connection rolls back by itself
 		return err
 	}
