@@ -49,9 +49,10 @@ func Decode(body []byte, filter Filter) (Event, error) {
 	if TooDeep(body) || !gjson.ValidBytes(body) {
 		return Event{}, fmt.Errorf("%w: not valid JSON, or nested too deep", ErrUndecodable)
 	}
-	root := gjson.ParseBytes(body)
+	root := open(gjson.ParseBytes(body))
+	defer root.release()
 	e := Event{
-		ID: idOf(root), Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
+		ID: root.Get("id").Str, Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
 		Account: text(root.Get("account"), maxID), Livemode: root.Get("livemode").Bool(),
 	}
 	if !usableID(e.ID) {
@@ -68,10 +69,12 @@ func Decode(body []byte, filter Filter) (Event, error) {
 	if e.Created.IsZero() {
 		return Event{}, fmt.Errorf("%w: created is missing or no time", ErrUndecodable)
 	}
-	object := root.Get("data.object")
-	if !object.IsObject() {
+	data := root.Get("data.object")
+	if !data.IsObject() {
 		return Event{}, fmt.Errorf("%w: data.object is missing", ErrUndecodable)
 	}
+	object := open(data)
+	defer object.release()
 	fact, ignored, err := read(object)
 	if err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrUndecodable, err)

@@ -7,13 +7,11 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/educareschool/guichet/pkg/registration"
 )
 
 // reader turns an event's data.object into a fact, or says why it is ignored.
-type reader func(object gjson.Result) (fact registration.Fact, ignored string, err error)
+type reader func(o *object) (fact registration.Fact, ignored string, err error)
 
 // readers are the event types that tell a fact.
 var readers = map[string]reader{
@@ -45,12 +43,12 @@ func Handled(eventType string) bool {
 // Types returns the event types that tell facts, in order.
 func Types() []string { return slices.Sorted(maps.Keys(readers)) }
 
-func session(read func(gjson.Result, *registration.Fact) error) reader {
-	return func(o gjson.Result) (registration.Fact, string, error) {
+func session(read func(*object, *registration.Fact) error) reader {
+	return func(o *object) (registration.Fact, string, error) {
 		if mode := text(o.Get("mode"), maxID); mode != "" && mode != "payment" {
 			return registration.Fact{}, "session mode " + mode, nil
 		}
-		f := registration.Fact{Session: idOf(o), Intent: idOf(o.Get("payment_intent"))}
+		f := registration.Fact{Session: o.Get("id").Str, Intent: idOf(o.Get("payment_intent"))}
 		if f.Session == "" {
 			return f, "", errors.New("the session has no id")
 		}
@@ -58,7 +56,7 @@ func session(read func(gjson.Result, *registration.Fact) error) reader {
 	}
 }
 
-func completed(o gjson.Result, f *registration.Fact) error {
+func completed(o *object, f *registration.Fact) error {
 	switch status := text(o.Get("payment_status"), maxID); status {
 	case "paid", "no_payment_required":
 		return asyncSucceeded(o, f)
@@ -70,27 +68,27 @@ func completed(o gjson.Result, f *registration.Fact) error {
 	}
 }
 
-func asyncSucceeded(o gjson.Result, f *registration.Fact) error {
+func asyncSucceeded(o *object, f *registration.Fact) error {
 	f.Kind = registration.Paid
 	f.Amount, f.Currency = o.Get("amount_total").Int(), text(o.Get("currency"), 3)
 	return nil
 }
 
-func asyncFailed(o gjson.Result, f *registration.Fact) error {
+func asyncFailed(o *object, f *registration.Fact) error {
 	f.Kind, f.SessionAsync = registration.PaymentFailed, true
 	f.Amount, f.Currency = o.Get("amount_total").Int(), text(o.Get("currency"), 3)
 	return nil
 }
 
-func expired(_ gjson.Result, f *registration.Fact) error {
+func expired(_ *object, f *registration.Fact) error {
 	f.Kind = registration.SessionExpired
 	return nil
 }
 
-func intent(read func(gjson.Result, *registration.Fact)) reader {
-	return func(o gjson.Result) (registration.Fact, string, error) {
+func intent(read func(*object, *registration.Fact)) reader {
+	return func(o *object) (registration.Fact, string, error) {
 		f := registration.Fact{
-			Intent: idOf(o), IntentCreated: created(o.Get("created")),
+			Intent: o.Get("id").Str, IntentCreated: created(o.Get("created")),
 			Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), // for the mails alone
 		}
 		if f.Intent == "" {
@@ -101,7 +99,7 @@ func intent(read func(gjson.Result, *registration.Fact)) reader {
 	}
 }
 
-func intentFailed(o gjson.Result, f *registration.Fact) {
+func intentFailed(o *object, f *registration.Fact) {
 	f.Kind = registration.PaymentFailed
 	last := o.Get("last_payment_error")
 	f.Charge = cmp.Or(idOf(last.Get("charge")), latestCharge(o))
@@ -109,26 +107,26 @@ func intentFailed(o gjson.Result, f *registration.Fact) {
 	f.Code, f.DeclineCode = text(last.Get("code"), maxID), text(last.Get("decline_code"), maxID)
 }
 
-func requiresAction(o gjson.Result, f *registration.Fact) {
+func requiresAction(o *object, f *registration.Fact) {
 	f.Kind = registration.ActionRequired
 	f.ActionURL = text(o.Get("next_action.redirect_to_url.url"), 2048)
 }
 
-func canceled(o gjson.Result, f *registration.Fact) {
+func canceled(o *object, f *registration.Fact) {
 	f.Kind, f.Reason = registration.IntentCanceled, text(o.Get("cancellation_reason"), maxText)
 }
 
-func succeeded(o gjson.Result, f *registration.Fact) {
+func succeeded(o *object, f *registration.Fact) {
 	f.Kind, f.Charge = registration.IntentSucceeded, latestCharge(o)
 }
 
 // latestCharge reads an intent's charge as newer and, failing that, as older API versions show it.
-func latestCharge(o gjson.Result) string {
+func latestCharge(o *object) string {
 	return cmp.Or(idOf(o.Get("latest_charge")), idOf(o.Get("charges.data.0")))
 }
 
 func dispute(kind registration.FactKind) reader {
-	return func(o gjson.Result) (registration.Fact, string, error) {
+	return func(o *object) (registration.Fact, string, error) {
 		charge := o.Get("charge")
 		f := registration.Fact{
 			Kind: kind, Charge: idOf(charge),
@@ -138,7 +136,7 @@ func dispute(kind registration.FactKind) reader {
 			Outcome: text(o.Get("status"), maxID),
 			DueBy:   cmp.Or(created(o.Get("evidence_details.due_by")), created(o.Get("evidence_due_by"))),
 		}
-		f.Dispute = cmp.Or(idOf(o), f.Charge) // the oldest disputes had no id
+		f.Dispute = cmp.Or(o.Get("id").Str, f.Charge) // the oldest disputes had no id
 		if f.Charge == "" && f.Intent == "" {
 			return f, "", errors.New("the dispute names neither a charge nor an intent")
 		}
@@ -146,9 +144,9 @@ func dispute(kind registration.FactKind) reader {
 	}
 }
 
-func refunded(o gjson.Result) (registration.Fact, string, error) {
+func refunded(o *object) (registration.Fact, string, error) {
 	f := registration.Fact{
-		Kind: registration.ChargeRefunded, Charge: idOf(o), Intent: idOf(o.Get("payment_intent")),
+		Kind: registration.ChargeRefunded, Charge: o.Get("id").Str, Intent: idOf(o.Get("payment_intent")),
 		FullyRefunded: o.Get("refunded").Bool(), Amount: o.Get("amount_refunded").Int(), Currency: text(o.Get("currency"), 3),
 	}
 	if f.Charge == "" {
@@ -158,12 +156,12 @@ func refunded(o gjson.Result) (registration.Fact, string, error) {
 }
 
 // refund reads a refund that came back; one that goes well is told by charge.refunded.
-func refund(o gjson.Result) (registration.Fact, string, error) {
+func refund(o *object) (registration.Fact, string, error) {
 	if status := text(o.Get("status"), maxID); status != "failed" && status != "canceled" {
 		return registration.Fact{}, "refund is " + cmp.Or(status, "without status"), nil
 	}
 	f := registration.Fact{
-		Kind: registration.RefundFailed, Refund: idOf(o),
+		Kind: registration.RefundFailed, Refund: o.Get("id").Str,
 		Charge: idOf(o.Get("charge")), Intent: idOf(o.Get("payment_intent")),
 		Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), Reason: text(o.Get("failure_reason"), maxText),
 	}
