@@ -279,3 +279,17 @@ func (s *Store) Registrations(ctx context.Context, events []Received) (linked []
 	slices.Sort(linked)
 	return slices.Compact(linked), stored, rows.Err()
 }
+
+// EventsOf returns the events that are linked to a registration.
+func (s *Store) EventsOf(ctx context.Context, registrationID string) (map[string]bool, error) {
+	const query = `SELECT id FROM stripe_events WHERE registration_id = $1`
+	var ids []string
+	if err := s.db.SelectContext(ctx, &ids, query, registrationID); err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	out := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		out[id] = true
+	}
+	return out, nil
+}

@@ -116,12 +116,12 @@ func (t *tx) links(ctx context.Context, query string, args ...any) ([]Difference
 const danglingQuery = `
 SELECT f.id, f.registration_id, NULL
 FROM stripe_events f
-WHERE f.registration_id IS NOT NULL AND f.registration_id > $1
+WHERE f.registration_id IS NOT NULL AND f.id > $1
     AND NOT EXISTS (SELECT FROM registrations r WHERE r.id = f.registration_id)
-ORDER BY f.registration_id, f.id
+ORDER BY f.id
 LIMIT $2`
 
-// Dangling returns up to limit facts that are linked to registrations which are not there, with ids above after.
+// Dangling returns up to limit facts, by id from above after, that are linked to registrations which are not there.
 func (s *Store) Dangling(ctx context.Context, after string, limit int) ([]Difference, error) {
 	var out []Difference
 	err := s.report(ctx, func(t *tx) error {

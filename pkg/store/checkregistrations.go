@@ -89,7 +89,7 @@ func (s *Store) compare(r *row, facts []linkedFact, raised []string) []Differenc
 	c := comparison{about: AboutRegistration, id: r.ID}
 	for _, f := range facts {
 		if f.unreadable != nil {
-			c.field("facts", f.fact.ID+" cannot be read", "readable facts")
+			c.field(FieldFacts, f.fact.ID+" cannot be read", "readable facts")
 			return c.found
 		}
 		r.facts = append(r.facts, f.fact)

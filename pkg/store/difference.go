@@ -13,6 +13,9 @@ const (
 	AboutSeats        = "seats"
 )
 
+// FieldFacts names the difference of a registration one of whose facts cannot be read.
+const FieldFacts = "facts"
+
 // Difference is a field that is stored other than it should be. Its values are ids, codes, amounts, times and
 // Stripe's words; no name and no address.
 type Difference struct {

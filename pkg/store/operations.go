@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/lib/pq"
 )
 
 // Operation is what somebody did with the tool.
@@ -62,6 +64,24 @@ LIMIT $2`
 	var out []Operation
 	if err := s.db.SelectContext(ctx, &out, query, command, limit); err != nil {
 		return nil, fmt.Errorf("list operations: %w", err)
+	}
+	return out, nil
+}
+
+// DroppedLetters returns which of the events were dead letters that a person has dropped.
+func (s *Store) DroppedLetters(ctx context.Context, events []string) (map[string]bool, error) {
+	const query = `
+SELECT DISTINCT e.id
+FROM operations o
+CROSS JOIN LATERAL jsonb_array_elements_text(o.result -> 'events') AS e (id)
+WHERE o.command = 'dead drop' AND jsonb_typeof(o.result -> 'events') = 'array' AND e.id = ANY ($1)`
+	var ids []string
+	if err := s.db.SelectContext(ctx, &ids, query, pq.Array(events)); err != nil {
+		return nil, fmt.Errorf("look up dropped dead letters: %w", err)
+	}
+	out := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		out[id] = true
 	}
 	return out, nil
 }

@@ -1,0 +1,141 @@
+// Package proof compares the database with the stream that it was made of: every event has its fact, every
+// registration is what its facts say, every place is counted. It can also mend what differs.
+package proof
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/educareschool/guichet/pkg/store"
+	"github.com/educareschool/guichet/pkg/stripeevent"
+)
+
+// Subject is what is verified.
+type Subject struct {
+	JS     jetstream.JetStream
+	Store  *store.Store
+	Filter stripeevent.Filter // the worker's
+}
+
+// Scope is how much of it; its zero value is all.
+type Scope struct {
+	Since        time.Time `json:"since,omitzero"`         // what was stored since
+	Registration string    `json:"registration,omitempty"` // one registration, its events and its event's places
+}
+
+// Steps of a run, as Options.Progress names what it counts.
+const (
+	Events        = "events"
+	Registrations = "registrations"
+)
+
+// Options say what a run does beside counting. Nil functions are not called.
+type Options struct {
+	Scope Scope
+	// Mend stores missing facts, rewrites those that differ, and settles registrations and counts places anew.
+	Mend bool
+	// Found is called with each difference, one at a time, while the run goes on.
+	Found func(store.Difference) error
+	// Progress is told what is counted, how many are done, and of how many; 0 is not known.
+	Progress func(what string, done, total uint64)
+}
+
+// Report is what a run has looked at, and what it found.
+type Report struct {
+	Messages     int       `json:"messages"` // of the stream, from First to Last
+	First        uint64    `json:"first_sequence,omitempty"`
+	Last         uint64    `json:"last_sequence,omitempty"`
+	FirstStored  time.Time `json:"first_stored,omitzero"`
+	LastStored   time.Time `json:"last_stored,omitzero"`
+	Equal        int       `json:"equal"`         // have their row, and it says what they say
+	DeadLetters  int       `json:"dead_letters"`  // cannot be stored, and are dead letters, or were
+	NotProcessed int       `json:"not_processed"` // the workers have not come to them
+
+	Registrations int `json:"registrations"`
+	NotSettled    int `json:"not_settled"` // the platform has just changed them
+	Seats         int `json:"seats"`       // events whose places were counted
+
+	Differences int       `json:"differences"`
+	Missing     int       `json:"missing_facts"`
+	Differing   int       `json:"differing_facts"`
+	Misplaced   int       `json:"misplaced_facts"` // linked to another registration than theirs, or to none
+	Unsettled   int       `json:"wrong_registrations"`
+	Miscounted  int       `json:"wrong_counts"`
+	Unmendable  []Problem `json:"unmendable,omitempty"`
+}
+
+// Problem is something that mending leaves to a person.
+type Problem struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// Verify compares the database with the stream, and reports. Its memory does not grow with either, and it holds no
+// lock that anybody waits for. While workers settle it finds nothing that is not so: what they have not come to, and
+// what the platform has just changed, is counted and is no difference.
+func Verify(ctx context.Context, s Subject, o Options) (Report, error) {
+	r := run{Subject: s, Options: o}
+	steps := []func(context.Context) error{r.facts, r.links, r.registrations, r.seats}
+	if o.Mend { // a wrong count would stand in the way of settling
+		steps = []func(context.Context) error{r.seats, r.facts, r.links, r.registrations}
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return r.report, err
+		}
+	}
+	return r.report, nil
+}
+
+// run is a verification under way.
+type run struct {
+	Subject
+	Options
+	report   Report
+	unseated []string
+}
+
+// found notes differences.
+func (r *run) found(differences ...store.Difference) error {
+	for _, d := range differences {
+		r.report.Differences++
+		if r.Found != nil {
+			if err := r.Found(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) progress(what string, done, total uint64) {
+	if r.Progress != nil {
+		r.Progress(what, done, total)
+	}
+}
+
+// leave notes what a person has to see to.
+func (r *run) leave(id, reason string) {
+	r.report.Unmendable = append(r.report.Unmendable, Problem{id, reason})
+}
+
+// mend does something to all that ids name, or, where PostgreSQL refuses one, to all others, and leaves that.
+func (r *run) mend(ids []string, do func(ids []string) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := do(ids)
+	switch {
+	case !store.IsDataError(err):
+		return err
+	case len(ids) == 1:
+		r.leave(ids[0], err.Error())
+		return nil
+	}
+	if err := r.mend(ids[:len(ids)/2], do); err != nil {
+		return err
+	}
+	return r.mend(ids[len(ids)/2:], do)
+}
