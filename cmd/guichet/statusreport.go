@@ -118,7 +118,7 @@ type openFlag struct {
 func describeDatabase(o store.Overview) *databaseStatus {
 	d := &databaseStatus{
 		Inbox: o.Inbox, Outbox: o.Outbox, Registrations: map[string]int64{}, Unlinked: queue(o.Unlinked), Due: queue(o.Due),
-		Overdue: queue(o.Deadlines), Mails: queue(o.Figures.Mails), Attention: flags(o.Attention), Events: o.Places, Operations: o.Operations,
+		Overdue: queue(o.Deadlines), Mails: queue(o.Mails), Attention: flags(o.Attention), Events: o.Places, Operations: o.Operations,
 	}
 	for status, n := range o.Registrations {
 		d.Registrations[string(status)] = n

@@ -77,7 +77,7 @@ func (s *Store) Overview(ctx context.Context, events, operations int) (Overview,
 	if o.Inbox[EventWaiting].Estimated && o.Unlinked.Count < figuresLimit {
 		o.Inbox[EventWaiting] = Count{Count: o.Unlinked.Count}
 	}
-	for status, n := range map[MailStatus]int64{MailPending: o.Figures.Mails.Count, MailFailed: o.MailsFailed} {
+	for status, n := range map[MailStatus]int64{MailPending: o.Mails.Count, MailFailed: o.MailsFailed} {
 		if o.Outbox[status].Estimated && n < figuresLimit {
 			o.Outbox[status] = Count{Count: n}
 		}
