@@ -160,7 +160,7 @@ type Occurrence struct {
 	Note           string     `db:"note" json:"note,omitempty"`
 }
 
-const occurrencesQuery = `
+const occurrenceColumns = `
 SELECT id,
        coalesce(registration_id, '') AS registration_id,
        coalesce(fact_id, '') AS fact_id,
@@ -171,7 +171,9 @@ SELECT id,
        acknowledged_at,
        coalesce(acknowledged_by, '') AS acknowledged_by,
        coalesce(note, '') AS note
-FROM attention
+FROM attention`
+
+const occurrencesQuery = occurrenceColumns + `
 WHERE $1 OR cleared_at IS NULL AND acknowledged_at IS NULL
 ORDER BY raised_at DESC, id DESC
 LIMIT $2`
