@@ -21,6 +21,7 @@ type cli struct {
 
 	Dev       devCommand       `cmd:"" help:"Run everything on this machine and play the guide's cases."`
 	Status    statusCommand    `cmd:"" help:"Show what the stream and the database hold and wait for."`
+	Trace     traceCommand     `cmd:"" help:"Tell what happened to a registration or a payment, why, and what is waited for."`
 	Events    eventsCommand    `cmd:"" help:"List what the stream holds, and show an event whole."`
 	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
 	Backfill  backfillCommand  `cmd:"" help:"Bring in the events that Stripe could not deliver."`

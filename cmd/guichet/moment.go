@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/educareschool/guichet/pkg/timeline"
 )
 
 // moment is a time on the command line: an age that counts back from now, such as 72h, 2d or 1w12h, or a date or
@@ -80,28 +82,4 @@ func shown(t time.Time) string {
 }
 
 // short is a duration as people are shown it: its two greatest units.
-func short(d time.Duration) string {
-	if d < 0 {
-		return "-" + short(-d)
-	}
-	two := func(great, small time.Duration, names string) string {
-		text := fmt.Sprintf("%d%c", d/great, names[0])
-		if rest := d % great / small; rest > 0 {
-			text += fmt.Sprintf("%d%c", rest, names[1])
-		}
-		return text
-	}
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%dms", d.Milliseconds())
-	case d < 10*time.Second:
-		return strings.Replace(fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds()), ".0s", "s", 1)
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return two(time.Minute, time.Second, "ms")
-	case d < 24*time.Hour:
-		return two(time.Hour, time.Minute, "hm")
-	}
-	return two(24*time.Hour, time.Hour, "dh")
-}
+func short(d time.Duration) string { return timeline.Span(d) }

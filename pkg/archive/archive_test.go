@@ -111,6 +111,8 @@ func TestAScanFindsWhatTheFilterPicks(t *testing.T) {
 		"a registration":       {archive.Filter{Mentions: []string{"reg-1"}}, ids(1, 11, 21)},
 		"a session":            {archive.Filter{Mentions: []string{"cs_1"}}, ids(1)},
 		"both":                 {archive.Filter{Mentions: []string{"reg-1", "cs_21"}}, ids(21)},
+		"any of some":          {archive.Filter{MentionsAny: []string{"cs_30", "cs_2", "cs_99"}}, ids(2, 30)},
+		"any of some, and one": {archive.Filter{MentionsAny: []string{"cs_30", "cs_2"}, Mentions: []string{"reg-2"}}, ids(2)},
 		"since":                {archive.Filter{Since: middle.Stored, To: 17}, nil},
 		"in the future":        {archive.Filter{Since: time.Now().Add(time.Hour)}, ids()},
 		"in the past":          {archive.Filter{Until: middle.Stored.Add(-time.Hour)}, ids()},

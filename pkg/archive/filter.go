@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type Filter struct {
 	Account string   `json:"account,omitempty"`
 	// Mentions are ids, such as a registration's, a session's or an intent's, each of which stands somewhere in the event.
 	Mentions []string `json:"mentions,omitempty"`
+	// MentionsAny are ids, one of which stands somewhere in the event.
+	MentionsAny []string `json:"mentions_any,omitempty"`
 }
 
 // Validate says what no event can ever meet.
@@ -64,22 +67,28 @@ func (f Filter) matcher() func(Message) bool {
 	for _, id := range f.IDs {
 		ids[id] = true
 	}
-	var mentions [][]byte
-	for _, id := range f.Mentions {
-		quoted, _ := json.Marshal(id) // a string always can
-		mentions = append(mentions, quoted)
-	}
+	mentions, some := quoted(f.Mentions), quoted(f.MentionsAny)
 	return func(m Message) bool {
 		switch {
 		case m.Sequence < f.From, !f.Since.IsZero() && m.Stored.Before(f.Since),
 			len(ids) > 0 && !ids[m.EventID()], f.Account != "" && m.Header.Get(stream.HeaderAccount) != f.Account:
 			return false
 		}
-		for _, quoted := range mentions {
-			if !bytes.Contains(m.Body, quoted) {
+		for _, id := range mentions {
+			if !bytes.Contains(m.Body, id) {
 				return false
 			}
 		}
-		return true
+		return len(some) == 0 || slices.ContainsFunc(some, func(id []byte) bool { return bytes.Contains(m.Body, id) })
 	}
+}
+
+// quoted are ids as they stand in a body.
+func quoted(ids []string) [][]byte {
+	var out [][]byte
+	for _, id := range ids {
+		text, _ := json.Marshal(id) // a string always can
+		out = append(out, text)
+	}
+	return out
 }

@@ -26,7 +26,7 @@ func (p phase) standing() Standing {
 // Try is one attempt to pay, as Settle sees it: a Checkout session with its intent, or an intent whose session is
 // not known.
 type Try struct {
-	Session, Intent, Charge string // the charge of its first fact that names one
+	Session, Intent, Charge string // the charge that went through, else the last that did not
 	// Current says whether it is of the registration's present session, or may be. Of any other only the money counts.
 	Current bool
 	Stands  Standing
@@ -42,10 +42,11 @@ type Try struct {
 func Tries(r Registration, facts []Fact) []Try {
 	var out []Try
 	for _, a := range attempts(r, inOrder(facts)) {
-		t := Try{Session: a.session, Intent: a.intent, Charge: a.charge, Current: a.current, Stands: a.phase.standing(), Because: a.because, Paid: a.first(Paid)}
+		through := false
+		t := Try{Session: a.session, Intent: a.intent, Current: a.current, Stands: a.phase.standing(), Because: a.because, Paid: a.first(Paid)}
 		for _, f := range a.facts {
-			if t.Charge == "" {
-				t.Charge = f.Charge
+			if f.Charge != "" && (f.Kind != PaymentFailed || !through) {
+				t.Charge, through = f.Charge, f.Kind != PaymentFailed
 			}
 		}
 		for _, d := range a.disputes() {

@@ -283,3 +283,12 @@ func keysOf(events []Entry) []string {
 	}
 	return unique(keys)
 }
+
+// Keys are the ids by which events of the story can be told in the stream.
+func (s Story) Keys() []string {
+	keys := append(keysOf(s.Events), keysOf(s.Waiting)...)
+	if r := s.Registration; r != nil {
+		keys = append(keys, r.ID, r.Session)
+	}
+	return slices.DeleteFunc(unique(keys), func(k string) bool { return k == "" })
+}
