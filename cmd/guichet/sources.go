@@ -41,13 +41,16 @@ func (g globals) openStore(ctx context.Context, s surroundings) (*store.Store, e
 	return store.Open(ctx, config.URL, store.Options{Policy: registration.Policy{}})
 }
 
-// openSettling opens the database for what settles registrations: as the worker does, with the worker's settings.
-func (g globals) openSettling(ctx context.Context, s surroundings) (*store.Store, worker.Settings, error) {
+// openSettling opens the database for what settles registrations: as the worker does, with the worker's settings, and
+// with mails off where they are to be suppressed.
+func (g globals) openSettling(ctx context.Context, s surroundings, mailsOff bool) (*store.Store, worker.Settings, error) {
 	var config worker.Settings
 	if err := g.load(s, &config); err != nil {
 		return nil, config, err
 	}
-	db, err := store.Open(ctx, config.Database.URL, config.Store())
+	options := config.Store()
+	options.MailsOff = mailsOff
+	db, err := store.Open(ctx, config.Database.URL, options)
 	return db, config, err
 }
 
