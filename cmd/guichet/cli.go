@@ -26,6 +26,7 @@ type cli struct {
 	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
 	Backfill  backfillCommand  `cmd:"" help:"Bring in the events that Stripe could not deliver."`
 	Dead      deadCommand      `cmd:"" help:"Show, redrive and drop what could not be settled."`
+	Erase     eraseCommand     `cmd:"" help:"Take a person out of all that is held about a registration."`
 	Setup     setupCommand     `cmd:"" help:"Make streams, consumer and schema what the services need."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that the database is what the stream says, and mend what differs."`
 	Trigger   triggerCommand   `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`

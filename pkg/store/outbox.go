@@ -32,6 +32,7 @@ type Notification struct {
 	CreatedAt time.Time
 	Attempts  int // this one included
 	factID    string
+	unwanted  string // why, where the state alone does not say it
 	// Wanted is the mail as the state wants it now; nil where it does not any longer.
 	Wanted *registration.Mail
 	Recipient
@@ -106,7 +107,7 @@ func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) 
 				return fmt.Errorf("mail %d: %w", n.ID, err)
 			}
 			if n.Wanted == nil {
-				if err := t.finishMail(ctx, n.ID, MailDropped, "", nil); err != nil {
+				if err := t.finishMail(ctx, n.ID, MailDropped, n.unwanted, nil); err != nil {
 					return err
 				}
 			}
@@ -165,6 +166,9 @@ func (t *tx) describe(ctx context.Context, n *Notification, p registration.Polic
 		return fmt.Errorf("load recipient: %w", err)
 	}
 	n.EventStartsAt, n.Deadline = orZero(startsAt), orZero(deadline)
+	if n.Email == "" && !n.Wanted.Kind.ToAdmin() { // erased, or blanked: a mail to nobody can only fail
+		n.Wanted, n.unwanted = nil, "the registration has no address"
+	}
 	return nil
 }
 
