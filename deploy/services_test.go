@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/educareschool/guichet/ingest"
+	"github.com/educareschool/guichet/pkg/lookup/fakestripe"
 	"github.com/educareschool/guichet/pkg/simulate"
 	"github.com/educareschool/guichet/worker"
 )
@@ -29,12 +30,15 @@ func TestCompose_TheServicesNeedNoMoreThanTheyAreGiven(t *testing.T) {
 	content := map[string]string{
 		"stripe_webhook_secret": "whsec_deploy", "smtp_url": "smtp://127.0.0.1:1",
 		"ingester_nats_url": natsURL("ingester"), "worker_nats_url": natsURL("worker"), "worker_database_url": databaseURL("guichet_worker"),
+		"stripe_api_key": fakestripe.Key,
 	}
-	ours := compose(t, "../docker-compose.yml").ours(t)
+	ours := compose(t, "../docker-compose.yml", "stripe-api.yml").ours(t)
 	ingesterSettings := *checkContainer(t, ours["ingester"], content).(*ingest.Settings)
 	ingesterSettings.ListenAddr, ingesterSettings.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
 	workerSettings := *checkContainer(t, ours["worker"], content).(*worker.Settings)
 	workerSettings.AdminAddr, workerSettings.CleanupInterval, workerSettings.SweepInterval = "127.0.0.1:0", 100*time.Millisecond, 50*time.Millisecond
+	api := fakestripe.New(t)
+	workerSettings.Lookup.URL, workerSettings.ReconcileInterval = api.URL, 100*time.Millisecond
 	workerSettings.Mail.URL, workerSettings.Mail.Mailbox = "", filepath.Join(t.TempDir(), "mailbox")
 
 	core, logs := observer.New(zap.WarnLevel)
@@ -49,7 +53,7 @@ func TestCompose_TheServicesNeedNoMoreThanTheyAreGiven(t *testing.T) {
 
 	platform := connect(t, databaseURL("guichet_platform"))
 	platform.MustExec(`INSERT INTO events (id, title, capacity) VALUES ('gala', 'Gala', 3)`)
-	platform.MustExec(`INSERT INTO registrations (id, event_id, email) VALUES ('reg-1', 'gala', 'ada@example.org'), ('reg-2', 'gala', 'grace@example.org')`)
+	platform.MustExec(`INSERT INTO registrations (id, event_id, email) VALUES ('reg-1', 'gala', 'ada@example.org'), ('reg-2', 'gala', 'grace@example.org'), ('reg-3', 'gala', 'joan@example.org')`)
 	stripe := simulate.New(rand.New(rand.NewPCG(1, 1)), time.Now)
 	paid, declined := stripe.Payment("reg-1"), stripe.Payment("reg-2")
 	poison := simulate.Event{ID: "evt_poison", Type: "checkout.session.completed", Body: []byte(`{"id":"evt_poison","type":"checkout.session.completed"}`)}
@@ -61,12 +65,13 @@ func TestCompose_TheServicesNeedNoMoreThanTheyAreGiven(t *testing.T) {
 			t.Fatalf("answered %d %s (%v)", status, answer, err)
 		}
 	}
-	eventually(t, "the platform sees both settled", func() error {
+	api.Happened("", stripe.Payment("reg-3").Completed(simulate.At(time.Now().Add(-time.Hour)))) // which nobody delivers
+	eventually(t, "the platform sees all settled", func() error {
 		var states []string
 		if err := platform.Select(&states, `SELECT id || ' ' || status FROM registrations ORDER BY id`); err != nil {
 			return err
 		}
-		if got := strings.Join(states, ", "); got != "reg-1 PAID, reg-2 FAILED" {
+		if got := strings.Join(states, ", "); got != "reg-1 PAID, reg-2 FAILED, reg-3 PAID" {
 			return fmt.Errorf("%s", got)
 		}
 		return nil

@@ -41,15 +41,17 @@ GRANT USAGE ON SCHEMA :"schema" TO guichet_worker, guichet_platform;
 
 -- The worker: rows of every table, those of later releases too.
 ALTER DEFAULT PRIVILEGES FOR ROLE guichet_owner IN SCHEMA :"schema"
-    GRANT SELECT, INSERT, UPDATE ON TABLES TO guichet_worker;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO guichet_worker;
 
 -- What is not the worker's after all, and the platform's own columns, where the tables are there.
 SET LOCAL search_path = :"schema";
 SELECT statement
 FROM (VALUES
-    ('guichet_schema', 'REVOKE INSERT, UPDATE ON guichet_schema FROM guichet_worker'),
-    ('events', 'REVOKE INSERT ON events FROM guichet_worker'),
-    ('registrations', 'REVOKE INSERT ON registrations FROM guichet_worker'),
+    ('guichet_schema', 'REVOKE INSERT, UPDATE, DELETE ON guichet_schema FROM guichet_worker'),
+    ('events', 'REVOKE INSERT, DELETE ON events FROM guichet_worker'),
+    ('registrations', 'REVOKE INSERT, DELETE ON registrations FROM guichet_worker'),
+    ('stripe_events', 'REVOKE DELETE ON stripe_events FROM guichet_worker'),
+    ('registration_history', 'REVOKE DELETE ON registration_history FROM guichet_worker'),
     ('events', 'GRANT SELECT, DELETE ON events TO guichet_platform'),
     ('events', 'GRANT INSERT (id, title, starts_at, capacity), UPDATE (title, starts_at, capacity) ON events TO guichet_platform'),
     ('registrations', 'GRANT SELECT, DELETE ON registrations TO guichet_platform'),
