@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/educareschool/guichet/pkg/archive"
 	"github.com/educareschool/guichet/pkg/stream"
 )
 
@@ -214,6 +215,48 @@ func TestNATS_EachUserMayDoWhatItNeedsAndNoMore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNATS_TheOperatorReadsTheArchiveInEveryWay(t *testing.T) {
+	t.Parallel()
+	_, urlOf := single(t, secrets(t))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, js := dial(t, urlOf("operator"))
+	_, admin := dial(t, urlOf("setup"))
+	for _, subject := range []string{"stripe.events.charge.refunded", "stripe.dead.charge.refunded"} {
+		if _, err := admin.Publish(ctx, subject, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, a := range map[string]*archive.Archive{"events": archive.Events(js), "dead letters": archive.DeadLetters(js)} {
+		found := 0
+		err := a.Scan(ctx, archive.Filter{}, nil, func(archive.Message) error { found++; return nil })
+		if err != nil || found != 1 {
+			t.Errorf("scan %s: %d, %v", name, found, err)
+		}
+		newest, err := a.Newest(ctx, archive.Filter{Since: time.Now().Add(-time.Hour), Types: []string{"charge.*"}}, 5, nil)
+		if err != nil || len(newest) != 1 {
+			t.Errorf("the newest %s: %d, %v", name, len(newest), err)
+		}
+		if m, err := a.Get(ctx, 1); err != nil || m.Sequence != 1 {
+			t.Errorf("get of %s: %v", name, err)
+		}
+		if m, err := a.Next(ctx, 1); err != nil || m.Sequence != 1 {
+			t.Errorf("next of %s: %v", name, err)
+		}
+	}
+	if b, err := archive.Events(js).Backlog(ctx); err != nil || b.Pending != 1 || b.Oldest.IsZero() {
+		t.Errorf("backlog: %+v, %v", b, err)
+	}
+	for name, a := range map[string]*archive.Archive{"events": archive.Events(js), "dead letters": archive.DeadLetters(js)} {
+		if err := a.Delete(ctx, 1); err != nil {
+			t.Errorf("delete of %s: %v", name, err)
+		}
+	}
+	if err := conn.LastError(); err != nil {
+		t.Errorf("the operator was refused something: %v", err)
 	}
 }
 

@@ -34,10 +34,7 @@ func (a *Archive) Scan(ctx context.Context, f Filter, seen func(done, total uint
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", a.name, err)
 	}
-	start, err := consumer.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", a.name, err)
-	}
+	start := consumer.CachedInfo() // as it was made: an operator may not ask for it
 	total := start.NumPending + uint64(max(start.NumAckPending, 0))
 	if total == 0 {
 		return nil
