@@ -144,6 +144,7 @@ type reply struct {
 	Duplicate bool
 	Error     struct{ Code, Message string }
 	text      string
+	last      bool // the server closes the connection after it
 }
 
 // do sends a request and returns its answer, or no answer where none came.
@@ -159,7 +160,7 @@ func (in *ingester) do(r *http.Request) reply {
 	if err != nil {
 		in.t.Error(err)
 	}
-	a := reply{Status: res.StatusCode, Header: res.Header, text: string(text)}
+	a := reply{Status: res.StatusCode, Header: res.Header, text: string(text), last: res.Close}
 	if err := json.Unmarshal(text, &a); err != nil {
 		in.t.Errorf("the answer %q is not JSON: %v", text, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -80,7 +81,9 @@ func announce(log *zap.Logger, development bool) {
 // service is a running ingester's parts.
 type service struct {
 	log       *zap.Logger
+	delay     time.Duration // between not being ready and letting nothing in
 	grace     time.Duration
+	leaving   atomic.Bool // no connection is kept any longer
 	nats      *nats.Conn
 	closed    chan struct{} // when the NATS connection is closed for good
 	publisher *publisher
@@ -95,7 +98,7 @@ func open(ctx context.Context, o Options) (_ *service, err error) {
 	set := o.Settings
 	secrets := set.secrets()
 	m := newMetrics(o.Registry, len(secrets))
-	s := &service{log: o.Log, grace: set.ShutdownGrace, closed: make(chan struct{})}
+	s := &service{log: o.Log, delay: set.DrainDelay, grace: set.ShutdownGrace, closed: make(chan struct{})}
 	s.nats, err = stream.Connect(set.NATS.URL, "ingester", o.Log,
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
 		nats.FlusherTimeout(set.PublishTimeout)) // a server that reads no more counts as lost
@@ -120,7 +123,7 @@ func open(ctx context.Context, o Options) (_ *service, err error) {
 		publisher: s.publisher, tracer: stream.NewTracer(), spans: s.spans, answers: answerTerms(), log: o.Log, metrics: m,
 	}
 	s.http = http.Server{
-		Handler:           s.handler,
+		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      requestTimeout + set.PublishTimeout + headerTimeout,
@@ -185,11 +188,26 @@ func (s *service) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// stop lets no new work in, finishes what is in flight, and closes the connections, within the grace.
+// serve hands a request to the handler. On the way out it asks for the connection's end, so that none is closed
+// in the moment in which its client sends the next request on it.
+func (s *service) serve(w http.ResponseWriter, r *http.Request) {
+	if s.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	s.handler.ServeHTTP(w, r)
+}
+
+// stop says that it is not ready and works on until load balancers had the time to notice; then it lets no new
+// work in, finishes what is in flight, and closes the connections, within the grace.
 func (s *service) stop(ctx context.Context, stopLane context.CancelFunc) {
+	s.admin.Drain()
+	s.leaving.Store(true)
+	if s.delay > 0 {
+		s.log.Info("not ready any more, webhooks are still taken", zap.Duration("for", s.delay))
+		time.Sleep(s.delay)
+	}
 	grace, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
-	s.admin.Drain()
 	if err := s.http.Shutdown(grace); err != nil {
 		s.log.Warn("requests still in flight after SHUTDOWN_GRACE were cut off; Stripe sends them again", zap.Error(err))
 		_ = s.http.Close()

@@ -116,6 +116,26 @@ func TestARequestInFlightIsFinishedBeforeAGracefulStop(t *testing.T) {
 	}
 }
 
+func TestWebhooksAreTakenUntilLoadBalancersHadTheTimeToNotice(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	in := start(t, natsURL, env{"DRAIN_DELAY": "2s"})
+	if got := in.post(sample("evt_before")); got.Status != http.StatusOK || got.last {
+		t.Errorf("before: %d %s, last: %t", got.Status, got.text, got.last)
+	}
+	in.cancel()
+	eventually(t, func() bool { ok, _ := in.ready(); return !ok }, func() string { return "never unready" })
+	if got := in.post(sample("evt_meanwhile")); got.Status != http.StatusOK || !got.last {
+		t.Errorf("meanwhile: %d %s, last: %t", got.Status, got.text, got.last)
+	}
+	if err := in.stop(); err != nil {
+		t.Errorf("Run = %v, want a clean end", err)
+	}
+	if n := len(storedEvents(t, js)); n != 2 {
+		t.Errorf("%d events stored, want 2", n)
+	}
+}
+
 func TestAStopIsBoundedByTheGrace(t *testing.T) {
 	t.Parallel()
 	natsURL, _ := startStore(t)

@@ -19,7 +19,8 @@ type Settings struct {
 	SignatureTolerance time.Duration `env:"SIGNATURE_TOLERANCE" envDefault:"5m" help:"how far a signature's time may lie from now, in either direction"`
 	MaxBodyBytes       int64         `env:"MAX_BODY_BYTES" envDefault:"1048576" help:"largest webhook body"`
 	PublishTimeout     time.Duration `env:"PUBLISH_TIMEOUT" envDefault:"5s" help:"how long a request waits for its event to be on disk before it answers 503; Checkout itself waits 10s for the answer"`
-	ShutdownGrace      time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"how long requests in flight may take to finish after SIGTERM"`
+	DrainDelay         time.Duration `env:"DRAIN_DELAY" envDefault:"0s" help:"how long webhooks are still taken after SIGTERM, while /readyz says no already: give a load balancer the time to notice"`
+	ShutdownGrace      time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"how long requests in flight may take to finish after SIGTERM and DRAIN_DELAY"`
 
 	NATS    settings.NATS
 	Tracing tracing.Settings
@@ -37,6 +38,9 @@ func (s Settings) Validate() error {
 	}
 	if s.PublishTimeout <= 0 {
 		problems = append(problems, errors.New("PUBLISH_TIMEOUT must be positive"))
+	}
+	if s.DrainDelay < 0 {
+		problems = append(problems, errors.New("DRAIN_DELAY must not be negative"))
 	}
 	if s.ShutdownGrace < s.PublishTimeout {
 		problems = append(problems, errors.New("SHUTDOWN_GRACE must be at least PUBLISH_TIMEOUT, so that what is in flight can finish"))
