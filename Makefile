@@ -42,6 +42,19 @@ test: ## Run every test, with the race detector where a C compiler is there.
 	@.ci/need postgresql prometheus
 	@.ci/test
 
+# Scenarios wait more than they work: more of them run at once than there are processors.
+CHAOS = $(GO) test -count=1 -parallel 4 -timeout 5h -v ./cmd/chaos | grep -v '^=== '
+
+.PHONY: chaos
+chaos: ## Inject every fault a few times and hold every acknowledged event against what came of it; needs root and Linux.
+	@.ci/need postgresql strace
+	@set -o pipefail; GUICHET_CHAOS=short $(CHAOS)
+
+.PHONY: chaos-long
+chaos-long: ## The same with every fault up to hundreds of times: some hours.
+	@.ci/need postgresql strace
+	@set -o pipefail; GUICHET_CHAOS=long $(CHAOS)
+
 .PHONY: lint
 lint: ## Check format, vet and golangci-lint, at the versions pinned in .ci/tools.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

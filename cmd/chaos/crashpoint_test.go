@@ -1,0 +1,137 @@
+package chaos
+
+import (
+	"bytes"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// crashes end a worker between two steps that belong together. The moment is caught on the wire: what the worker
+// is about to say does not leave, and it is killed.
+func crashes() []scenario {
+	one := shape{ingesters: 1, workers: 1}
+	return []scenario{
+		{
+			name: "crash between commit and acknowledgement", times: counts{20, 200}, shape: one, mailsTwice: 1,
+			fault: func(r *run, _ int) { r.killBefore("+ACK", r.random.IntN(4)) },
+		},
+		{
+			name: "crash between dead letter and its termination", times: counts{20, 200}, shape: one, mailsTwice: 1,
+			fault: func(r *run, _ int) {
+				r.sender.poison(20) // until the worker gets one
+				r.killBefore("+TERM", 0)
+				r.sender.poison(0)
+			},
+		},
+		{
+			name: "crash between SMTP's acceptance and commit", times: counts{20, 200}, shape: one, mailsTwice: 1,
+			fault: func(r *run, nth int) {
+				if nth%2 == 0 {
+					r.killBeforeAnswer()
+				} else {
+					r.killAfterAnswer()
+				}
+				r.passDeadClaims()
+			},
+		},
+	}
+}
+
+// killBefore kills the worker as it tells JetStream a verdict, after so many of the same have gone out: that one and
+// whatever comes after it do not. It is then started again.
+func (r *run) killBefore(verdict string, let int) {
+	w := r.workers[0]
+	var mu sync.Mutex
+	caught := make(chan struct{})
+	done := false
+	w.nats[0].watch(func(sent []byte) int {
+		mu.Lock()
+		defer mu.Unlock()
+		if done {
+			return 0
+		}
+		at := 0
+		for {
+			next := bytes.Index(sent[at:], []byte("\r\n"+verdict))
+			if next < 0 {
+				return len(sent)
+			}
+			if let == 0 {
+				break
+			}
+			let--
+			at += next + 2 + len(verdict)
+		}
+		done = true
+		w.signal(syscall.SIGKILL)
+		close(caught)
+		return at // a message that is cut in its middle is none
+	})
+	r.await(caught, "a verdict "+verdict)
+	w.revive()
+}
+
+// killBeforeAnswer kills the worker when its mail has been accepted and before it hears so.
+func (r *run) killBeforeAnswer() {
+	w := r.workers[0]
+	caught := make(chan struct{})
+	var once sync.Once
+	r.mails.behave(manner{taken: func() {
+		once.Do(func() {
+			w.signal(syscall.SIGKILL)
+			close(caught)
+		})
+	}})
+	r.await(caught, "a mail")
+	r.mails.behave(manner{})
+	w.revive()
+}
+
+// killAfterAnswer kills the worker when it has heard that its mail was accepted and is about to record it.
+func (r *run) killAfterAnswer() {
+	w := r.workers[0]
+	caught := make(chan struct{})
+	var once sync.Once
+	r.mails.behave(manner{taken: func() {
+		// What the worker says to PostgreSQL from here on does not arrive.
+		w.postgres.watch(func([]byte) int { return 0 })
+		time.AfterFunc(20*time.Millisecond, func() {
+			once.Do(func() {
+				w.signal(syscall.SIGKILL)
+				close(caught)
+			})
+		})
+	}})
+	r.await(caught, "a mail")
+	r.mails.behave(manner{})
+	w.revive()
+}
+
+// revive starts a program again that was killed, on links as they should be.
+func (w *worker) revive() {
+	w.t.Helper()
+	w.kill()
+	for _, l := range append(w.nats, w.postgres) {
+		l.watch(nil)
+		l.set(condition{cut: true})
+		l.set(condition{})
+	}
+	w.start()
+	w.match(`Worker started`)
+}
+
+// await waits for a moment that the load must bring.
+func (r *run) await(moment <-chan struct{}, what string) {
+	r.t.Helper()
+	select {
+	case <-moment:
+	case <-time.After(patience):
+		r.t.Fatalf("%s did not come", what)
+	}
+}
+
+// passDeadClaims lets the time of the killed worker's claims be over; no other worker may have any.
+func (r *run) passDeadClaims() {
+	r.sql(`UPDATE notifications SET leased_until = NULL WHERE status = 'pending' AND leased_until IS NOT NULL`)
+}

@@ -1,0 +1,56 @@
+package chaos
+
+import (
+	"time"
+)
+
+// kills are programs that end without a word, under load, and are started again as by a supervisor.
+func kills() []scenario {
+	two := shape{ingesters: 2, workers: 2}
+	return []scenario{
+		{
+			name: "kill -9 a worker", times: counts{5, 100}, shape: two, mailsTwice: 1,
+			fault: func(r *run, _ int) {
+				w := r.workers[r.random.IntN(len(r.workers))]
+				w.kill()
+				pause(r.t, r.upTo(300*time.Millisecond))
+				w.start()
+				w.match(`Worker started`)
+			},
+		},
+		{
+			name: "kill -9 the ingester", times: counts{5, 50}, shape: two,
+			fault: func(r *run, _ int) {
+				in := r.ingesters[r.random.IntN(len(r.ingesters))]
+				in.kill()
+				in.close()
+				pause(r.t, r.upTo(300*time.Millisecond))
+				in.start()
+				in.open()
+			},
+		},
+		{
+			name: "kill -9 nats-server", times: counts{3, 20}, shape: two,
+			fault: func(r *run, _ int) {
+				r.nats[0].kill()
+				pause(r.t, r.upTo(time.Second))
+				r.nats[0].start()
+				r.nats[0].match(`Server is ready`)
+				pause(r.t, time.Second) // in which events are taken again
+			},
+		},
+		{
+			name: "kill -9 PostgreSQL", times: counts{3, 20}, shape: two, mailsTwice: 2,
+			fault: func(r *run, _ int) {
+				if err := r.postgres.kill(); err != nil {
+					r.t.Fatal(err)
+				}
+				pause(r.t, r.upTo(time.Second))
+				if err := r.postgres.start(); err != nil {
+					r.t.Fatal(err)
+				}
+				pause(r.t, time.Second)
+			},
+		},
+	}
+}

@@ -1,0 +1,253 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/educareschool/guichet/pkg/stream"
+)
+
+// catchUpLimit is I5: how long after the last fault is healed everything must be settled.
+const catchUpLimit = 30 * time.Second
+
+// scenario is a fault that is injected, again and again, while a hostile Stripe sends.
+type scenario struct {
+	name  string
+	times counts
+	shape shape
+	rate  int // purchases a second; 0 is 25
+	// poisoned has one event in so many be poison; 0 none.
+	poisoned int
+	// alone has it be played while no other is.
+	alone bool
+	// mailsTwice is how many mails may come twice for each injection: those accepted by the server of which the
+	// worker died, or lost its database, before it could note so. A worker sends one at a time.
+	mailsTwice int
+	// begin, if set, is called when all is up and before anything is sent.
+	begin func(r *run)
+	// fault injects the fault once and heals it.
+	fault func(r *run, nth int)
+	// end, if set, is called when everything is settled.
+	end func(r *run)
+}
+
+// run is a scenario being played.
+type run struct {
+	*stack
+	random *rand.Rand
+	sender *sender
+	ledger *ledger
+	js     jetstream.JetStream
+}
+
+// play injects a scenario's fault so many times under load, waits until all is settled and holds the ledger
+// against what is there.
+func play(t *testing.T, s scenario, times int, rows *report) {
+	r := newRun(t, s)
+	if s.begin != nil {
+		s.begin(r)
+	}
+	var took time.Duration
+	r.underLoad(s.rate, func() {
+		for n := range times {
+			s.fault(r, n)
+			pause(t, r.upTo(400*time.Millisecond))
+		}
+		took = r.caughtUp()
+	})
+	if s.end != nil {
+		s.end(r)
+	}
+	found := r.check()
+	events, deliveries, failed := r.ledger.totals()
+	rows.add(result{s.name, times, events, deliveries, failed, len(found.lost), len(found.doubled), found.mailsTwice, took})
+	for _, problems := range [][]string{found.lost, found.doubled, found.wrong} {
+		for _, p := range problems[:min(len(problems), 5)] {
+			t.Error(p)
+		}
+	}
+	if took > catchUpLimit {
+		t.Errorf("it took %s to catch up, more than %s", took, catchUpLimit)
+	}
+	if found.mailsTwice > times*s.mailsTwice {
+		t.Errorf("%d mails came twice, more than the fault explains", found.mailsTwice)
+	}
+	r.discreet()
+}
+
+// newRun starts what a scenario needs and waits until it is ready; should the test fail, the ledger is kept.
+func newRun(t *testing.T, s scenario) *run {
+	t.Helper()
+	random := seeded(t)
+	r := &run{random: random, ledger: newLedger()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.ledger.save(t)
+		}
+	})
+	r.stack = newStack(t, s.shape)
+	r.awaitReady()
+	r.js = r.jetStream()
+	r.sender = newSender(t, rand.New(rand.NewPCG(random.Uint64(), 1)), r.ledger, r.platform, r.doors)
+	r.sender.poisoned = s.poisoned
+	return r
+}
+
+// underLoad does something while the sender sells so many purchases a second, then waits until all that was sold is
+// delivered, settled and mailed.
+func (r *run) underLoad(rate int, something func()) {
+	r.t.Helper()
+	if rate == 0 {
+		rate = 25
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer stop()
+	sending.Go(func() { r.sender.run(ctx, rate) })
+	pause(r.t, time.Second) // some load first
+	something()
+	r.sender.stop()
+	r.sender.drained()
+	r.settled()
+	r.mailed()
+}
+
+// check holds the ledger against what is there.
+func (r *run) check() findings {
+	r.t.Helper()
+	found, err := checker{db: r.db, js: r.js, ledger: r.ledger, mailed: r.mails.counts()}.check(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return found
+}
+
+func (r *run) upTo(longest time.Duration) time.Duration {
+	return time.Duration(r.random.Int64N(int64(longest)))
+}
+
+// caughtUp waits, while more is sent, until what Stripe had tried to deliver by now is accepted and processed. It
+// returns how long that took.
+func (r *run) caughtUp() time.Duration {
+	r.t.Helper()
+	owed := r.ledger.tried()
+	return eventually(r.t, "what was owed is processed", func() error {
+		accepted := r.ledger.accepted()
+		var ids []string
+		for _, id := range owed {
+			if _, taken := accepted[id]; !taken {
+				return fmt.Errorf("%s is not accepted", id)
+			}
+			ids = append(ids, id)
+		}
+		var processed int
+		if err := r.db.Get(&processed, `SELECT count(*) FROM stripe_events WHERE id = ANY ($1)`, pq.Array(ids)); err != nil || processed < len(ids) {
+			return fmt.Errorf("%d of %d events are processed: %w", processed, len(ids), err)
+		}
+		return nil
+	})
+}
+
+// settled waits until nothing is left to do but mails.
+func (r *run) settled() {
+	r.t.Helper()
+	const open = `
+SELECT (SELECT count(*) FROM registrations WHERE due_at IS NOT NULL) +
+       (SELECT count(*) FROM stripe_events e WHERE outcome = 'waiting'
+            AND EXISTS (SELECT FROM registrations r WHERE r.id = e.registration_ref)) +
+       (SELECT count(*) FROM events e WHERE (capacity IS NULL OR seats_held < capacity)
+            AND EXISTS (SELECT FROM registrations r WHERE r.event_id = e.id AND status = 'PAID' AND seat_wished AND NOT seat_held))`
+	eventually(r.t, "everything is settled", func() error {
+		if err := r.backlog(); err != nil {
+			return err
+		}
+		var n int
+		if err := r.db.Get(&n, open); err != nil || n > 0 {
+			return fmt.Errorf("%d things left to do: %w", n, err)
+		}
+		return nil
+	})
+}
+
+// backlog is nil when every event in the stream has been acknowledged.
+func (r *run) backlog() error {
+	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
+	defer cancel()
+	consumer, err := r.js.Consumer(ctx, stream.Events, stream.Consumer)
+	if err != nil {
+		return err
+	}
+	if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+		return fmt.Errorf("%d events pending, %d in work", info.NumPending, info.NumAckPending)
+	}
+	return nil
+}
+
+// mailed waits until no mail is left to be sent. The claims of killed workers and the pauses between tries last
+// for minutes; that time is made to pass.
+func (r *run) mailed() {
+	r.t.Helper()
+	eventually(r.t, "every mail is sent", func() error {
+		r.passMailTime()
+		var n int
+		if err := r.db.Get(&n, `SELECT count(*) FROM notifications WHERE status = 'pending'`); err != nil || n > 0 {
+			return fmt.Errorf("%d mails are left: %w", n, err)
+		}
+		return nil
+	})
+}
+
+// passMailTime lets the pause before a mail's next try be over. A claim is left to who holds it for a time that no
+// try in this test outlasts.
+func (r *run) passMailTime() {
+	_, err := r.db.Exec(`
+UPDATE notifications SET send_after = least(send_after, now()),
+    leased_until = CASE WHEN leased_until < now() + interval '5 minutes 45 seconds' THEN NULL ELSE leased_until END
+WHERE status = 'pending' AND (send_after > now() OR leased_until IS NOT NULL)`)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.t.Log("time does not pass: ", err)
+	}
+}
+
+// result is one row of the table.
+type result struct {
+	fault                     string
+	times                     int
+	events, deliveries, again int
+	lost, doubled, mailsTwice int
+	caughtUp                  time.Duration
+}
+
+// report gathers results as scenarios end.
+type report struct {
+	mu   sync.Mutex
+	rows []result
+}
+
+func (r *report) add(row result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rows = append(r.rows, row)
+}
+
+// print writes the table, in the order of the scenarios.
+func (r *report) print(order []scenario) {
+	fmt.Printf("\n%-52s %6s %7s %10s %8s %5s %8s %12s %9s\n", "FAULT", "TIMES", "EVENTS", "DELIVERIES", "REFUSED", "LOST", "DOUBLED", "MAILS TWICE", "CAUGHT UP")
+	for _, s := range order {
+		for _, row := range r.rows {
+			if row.fault == s.name {
+				fmt.Printf("%-52s %6d %7d %10d %8d %5d %8d %12d %9s\n", row.fault, row.times, row.events, row.deliveries, row.again,
+					row.lost, row.doubled, row.mailsTwice, row.caughtUp.Round(100*time.Millisecond))
+			}
+		}
+	}
+}
