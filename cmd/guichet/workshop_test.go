@@ -34,7 +34,13 @@ type workshop struct {
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
-	w := &workshop{t: t, env: setupEnv(t), stripe: simulate.New(rand.New(rand.NewPCG(1, 2)), time.Now)}
+	return workshopOn(t, setupEnv(t))
+}
+
+// workshopOn is a workshop on servers that a test has started.
+func workshopOn(t *testing.T, env map[string]string) *workshop {
+	t.Helper()
+	w := &workshop{t: t, env: env, stripe: simulate.New(rand.New(rand.NewPCG(1, 2)), time.Now)}
 	if got := guichet(t, w.env, "setup"); got.code != service.ExitOK {
 		t.Fatalf("%+v", got)
 	}
