@@ -25,6 +25,7 @@ type cli struct {
 	Events    eventsCommand    `cmd:"" help:"List what the stream holds, and show an event whole."`
 	Attention attentionCommand `cmd:"" help:"Show and acknowledge what waits for a person."`
 	Backfill  backfillCommand  `cmd:"" help:"Bring in the events that Stripe could not deliver."`
+	Money     moneyCommand     `cmd:"" help:"Show where money and places do not go together, and what mends it."`
 	Mails     mailsCommand     `cmd:"" help:"Show the mails of the outbox, and have them tried again."`
 	Dead      deadCommand      `cmd:"" help:"Show, redrive and drop what could not be settled."`
 	Erase     eraseCommand     `cmd:"" help:"Take a person out of all that is held about a registration."`

@@ -71,7 +71,7 @@ func (t telling) why(before, m store.Moved) string {
 // reason is the decisive fact as a reason for what became.
 func reason(m store.Moved, f registration.Fact) string {
 	if m.To == registration.PaidStatus && f.Source != registration.FromLookup && f.Amount > 0 {
-		text := "the payment of " + money(f.Amount, f.Currency) + " with " + payment(f) + " stands"
+		text := "the payment of " + Money(f.Amount, f.Currency) + " with " + payment(f) + " stands"
 		if m.From == registration.Expired || m.From == registration.Canceled {
 			text += ", and restores it"
 		}

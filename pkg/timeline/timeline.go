@@ -143,7 +143,7 @@ func payments(tries []registration.Try) []Payment {
 		}
 		p := Payment{Stands: try.Stands, Current: try.Current, Session: try.Session, Intent: try.Intent, Charge: try.Charge}
 		if try.Paid != nil {
-			p.Amount = money(try.Paid.Amount, try.Paid.Currency)
+			p.Amount = Money(try.Paid.Amount, try.Paid.Currency)
 		}
 		out = append(out, p)
 	}
@@ -166,7 +166,7 @@ func (a Account) Heading(id string, r *store.Registered) string {
 	}
 	text := fmt.Sprintf("Registration %s for %q (%s)", r.ID, r.EventTitle, r.EventID)
 	if r.AmountDue != nil {
-		text += ", " + money(*r.AmountDue, r.Currency) + " due"
+		text += ", " + Money(*r.AmountDue, r.Currency) + " due"
 	}
 	if id != r.ID {
 		text += ", of " + id

@@ -113,7 +113,7 @@ func (t telling) waitingForMoney() []string {
 	var out []string
 	for _, try := range t.tries {
 		for _, d := range try.Disputes {
-			text := "The bank's decision on dispute " + d.Dispute + " over " + money(d.Amount, d.Currency)
+			text := "The bank's decision on dispute " + d.Dispute + " over " + Money(d.Amount, d.Currency)
 			if !d.DueBy.IsZero() {
 				text += "; Stripe takes evidence until " + t.deadline(d.DueBy)
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/educareschool/guichet/pkg/registration"
 )
 
-// money is an amount in minor units of its currency, as people write it.
-func money(minor int64, currency string) string {
+// Money is an amount in minor units of its currency, as people write it.
+func Money(minor int64, currency string) string {
 	text := mail.Money{Minor: minor, Currency: currency}.In(mail.English)
 	if text == "" {
 		return fmt.Sprintf("%d of an unknown currency", minor)
@@ -77,7 +77,7 @@ func tells(f registration.Fact) string {
 		if f.Amount == 0 {
 			return "complete, and nothing was to be paid (" + payment(f) + ")"
 		}
-		return money(f.Amount, f.Currency) + " paid with " + payment(f)
+		return Money(f.Amount, f.Currency) + " paid with " + payment(f)
 	case registration.PaymentProcessing:
 		return "checkout is complete, and the money of " + payment(f) + " is on its way"
 	case registration.PaymentFailed:
@@ -106,9 +106,9 @@ func tells(f registration.Fact) string {
 		if f.FullyRefunded {
 			part = "all of "
 		}
-		return money(f.Amount, f.Currency) + " refunded, " + part + cmp.Or(f.Intent, f.Charge)
+		return Money(f.Amount, f.Currency) + " refunded, " + part + cmp.Or(f.Intent, f.Charge)
 	case registration.RefundFailed:
-		return "refund " + f.Refund + " of " + money(f.Amount, f.Currency) + " came back" + because(f.Reason)
+		return "refund " + f.Refund + " of " + Money(f.Amount, f.Currency) + " came back" + because(f.Reason)
 	}
 	return tellsDispute(f)
 }
@@ -117,7 +117,7 @@ func tellsDispute(f registration.Fact) string {
 	what := "dispute " + f.Dispute
 	switch f.Kind {
 	case registration.Disputed:
-		text := what + " over " + money(f.Amount, f.Currency) + " of " + cmp.Or(f.Intent, f.Charge) + " opened" + because(f.Reason)
+		text := what + " over " + Money(f.Amount, f.Currency) + " of " + cmp.Or(f.Intent, f.Charge) + " opened" + because(f.Reason)
 		if !f.DueBy.IsZero() {
 			text += ", evidence due by " + when(f.DueBy)
 		}
