@@ -115,7 +115,7 @@ func checkContainer(t *testing.T, c container, content map[string]string) any {
 	loaded := settingsOf(t, c, content)
 	switch s := loaded.(type) {
 	case *ingest.Settings:
-		checkGrace(t, c, s.ShutdownGrace)
+		checkGrace(t, c, s.DrainDelay+s.ShutdownGrace)
 		if s.WebhookSecret == "" || !strings.Contains(s.NATS.URL, "ingester:") {
 			t.Errorf("the ingester has the settings %+v", *s)
 		}

@@ -93,9 +93,6 @@ type pod struct {
 		StartupProbe, ReadinessProbe, LivenessProbe *struct {
 			HTTPGet struct{ Path, Port string }
 		}
-		Lifecycle struct {
-			PreStop *struct{ Sleep struct{ Seconds int64 } }
-		}
 		Resources       struct{ Limits, Requests map[string]string }
 		SecurityContext struct {
 			AllowPrivilegeEscalation *bool
@@ -166,9 +163,6 @@ func containerOf(t *testing.T, p pod, config map[string]string, keys map[string]
 	}
 	if p.Grace != nil {
 		c.grace = time.Duration(*p.Grace) * time.Second
-	}
-	if k.Lifecycle.PreStop != nil {
-		c.grace -= time.Duration(k.Lifecycle.PreStop.Sleep.Seconds) * time.Second
 	}
 	mebibytes, err := strconv.ParseInt(strings.TrimSuffix(k.Resources.Limits["memory"], "Mi"), 10, 64)
 	if err != nil {

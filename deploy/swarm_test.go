@@ -199,6 +199,9 @@ func TestSwarm_EachServiceHasSettingsThatItsProgramTakes(t *testing.T) {
 	}
 }
 
+// traefikLooksEvery is how old Traefik's picture of a Swarm may be (refreshSeconds, by default).
+const traefikLooksEvery = 15 * time.Second
+
 func TestSwarm_AnUpdateLosesNothing(t *testing.T) {
 	t.Parallel()
 	services := swarm(t, nil, "stack.yml", "postgres.yml").Services
@@ -211,6 +214,9 @@ func TestSwarm_AnUpdateLosesNothing(t *testing.T) {
 		}
 		if s.Deploy.Update.FailureAction != "rollback" || s.Deploy.Replicas == nil || *s.Deploy.Replicas < 2 || s.Deploy.Restart.Condition != "any" {
 			t.Errorf("%s: %+v", name, s.Deploy)
+		}
+		if delay, _ := time.ParseDuration(s.Environment["DRAIN_DELAY"]); name == "ingester" && delay <= traefikLooksEvery {
+			t.Errorf("a stopping ingester takes webhooks for %s, and Traefik may send them for %s", delay, traefikLooksEvery)
 		}
 		if s.Healthcheck != nil {
 			t.Errorf("%s has another health check than its image", name)
