@@ -26,7 +26,7 @@ func BenchmarkReadEvent(b *testing.B) {
 	now := time.Now()
 	body := string(benchmarkEvent(now).Body)
 	h := &handler{
-		verifier: verifier{secrets: []string{testSecret}, tolerance: time.Hour}, maxBody: 1 << 20, tracer: stream.NewTracer(),
+		verifier: verifier{secrets: []string{testSecret}, tolerance: time.Hour}, maxBody: 1 << 20, intake: intake{limit: maxIntake}, tracer: stream.NewTracer(),
 		answers: answerTerms(), log: zap.NewNop(), metrics: newMetrics(prometheus.NewRegistry(), 1),
 	}
 	signature := sign(testSecret, now, body)
@@ -34,9 +34,11 @@ func BenchmarkReadEvent(b *testing.B) {
 	for b.Loop() {
 		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, Path, strings.NewReader(body))
 		r.Header.Set(signatureHeader, signature)
-		if _, bad := h.read(httptest.NewRecorder(), r); bad != nil {
+		_, done, bad := h.read(httptest.NewRecorder(), r)
+		if bad != nil {
 			b.Fatal(bad.outcome)
 		}
+		done()
 	}
 }
 

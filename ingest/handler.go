@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -23,6 +21,7 @@ type handler struct {
 	verifier    verifier
 	development bool // no secret: nothing is verified, and live-mode events are refused
 	maxBody     int64
+	intake      intake
 	publisher   *publisher
 	tracer      stream.Tracer
 	spans       *tracing.Tracer // nil while traces are off
@@ -35,7 +34,8 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	span := h.startSpan(r)
 	defer span.End()
-	e, bad := h.read(w, r)
+	e, done, bad := h.read(w, r)
+	defer done()
 	if bad != nil {
 		h.logRefused(bad)
 		h.refuse(w, bad, span)
@@ -61,19 +61,25 @@ func (h *handler) count(o outcome, span tracing.Span) {
 	endSpan(span, o, h.answers[o].status)
 }
 
-// read returns the event that a request carries, or why it is none of Stripe's.
-func (h *handler) read(w http.ResponseWriter, r *http.Request) (stream.Event, *refusal) {
+// read returns the event that a request carries, or why it is none of Stripe's. Done is to be called when the
+// request is answered.
+func (h *handler) read(w http.ResponseWriter, r *http.Request) (e stream.Event, done func(), bad *refusal) {
 	switch {
 	case r.URL.Path != Path:
-		return stream.Event{}, refuse(notFound, "")
+		return e, func() {}, refuse(notFound, "")
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		return stream.Event{}, refuse(wrongMethod, "")
+		return e, func() {}, refuse(wrongMethod, "")
 	}
-	body, bad := h.readBody(w, r)
-	if bad != nil {
-		return stream.Event{}, bad
+	body, done, bad := h.readBody(w, r)
+	if bad == nil {
+		e, bad = h.event(r, body)
 	}
+	return e, done, bad
+}
+
+// event returns what a body says, if Stripe has signed it.
+func (h *handler) event(r *http.Request, body []byte) (stream.Event, *refusal) {
 	if bad := h.verify(r, body); bad != nil {
 		return stream.Event{}, bad
 	}
@@ -88,23 +94,6 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (stream.Event, *r
 		Envelope: envelope, Body: body, ReceivedAt: time.Now().UTC().Format(stream.TimeFormat),
 		Traceparent: h.tracer.Traceparent(r.Header.Get(stream.HeaderTraceparent)),
 	}, nil
-}
-
-// readBody stops at the limit, and does not begin where the request announces more.
-func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	if r.ContentLength > h.maxBody {
-		w.Header().Set("Connection", "close") // else net/http reads on to keep the connection
-		return nil, refuse(bodyTooLarge, "")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, refuse(bodyTooLarge, "")
-	case err != nil:
-		return nil, refuse(bodyCutShort, "")
-	}
-	return body, nil
 }
 
 func (h *handler) verify(r *http.Request, body []byte) *refusal {

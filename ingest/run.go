@@ -119,7 +119,7 @@ func open(ctx context.Context, o Options) (_ *service, err error) {
 	}
 	s.handler = &handler{
 		verifier:    verifier{secrets: secrets, tolerance: set.SignatureTolerance},
-		development: len(secrets) == 0, maxBody: set.MaxBodyBytes,
+		development: len(secrets) == 0, maxBody: set.MaxBodyBytes, intake: intake{limit: maxIntake},
 		publisher: s.publisher, tracer: stream.NewTracer(), spans: s.spans, answers: answerTerms(), log: o.Log, metrics: m,
 	}
 	s.http = http.Server{

@@ -9,6 +9,7 @@ func TestNoAcknowledgedEventIsLostOrDoubled(t *testing.T) {
 		return
 	}
 	t.Run("no 200 before the sync", no200BeforeTheSync)
+	t.Run("slow and greedy clients", slowAndGreedyClients)
 	rows := &report{}
 	all := scenarios()
 	for _, together := range []bool{false, true} { // those that measure have the machine to themselves

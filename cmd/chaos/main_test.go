@@ -36,6 +36,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	for _, arguments := range [][]string{
 		append(race, "github.com/educareschool/guichet/cmd/ingester", "github.com/educareschool/guichet/cmd/worker"),
+		{"build", "-o", dir + "/ingester-plain", "github.com/educareschool/guichet/cmd/ingester"}, // as it is shipped
 		{"build", "-o", dir, "github.com/educareschool/guichet/cmd/guichet", "github.com/nats-io/nats-server/v2"},
 	} {
 		if out, err := exec.Command("go", arguments...).CombinedOutput(); err != nil {

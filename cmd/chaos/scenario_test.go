@@ -241,6 +241,9 @@ func (r *report) add(row result) {
 
 // print writes the table, in the order of the scenarios.
 func (r *report) print(order []scenario) {
+	if len(r.rows) == 0 {
+		return
+	}
 	fmt.Printf("\n%-52s %6s %7s %10s %8s %5s %8s %12s %9s\n", "FAULT", "TIMES", "EVENTS", "DELIVERIES", "REFUSED", "LOST", "DOUBLED", "MAILS TWICE", "CAUGHT UP")
 	for _, s := range order {
 		for _, row := range r.rows {

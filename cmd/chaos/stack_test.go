@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,8 +19,9 @@ import (
 
 // shape is what a stack is made of; its zero value is one nats-server, one ingester and one worker.
 type shape struct {
-	cluster            bool // three nats-servers, and every stream on all of them
-	ingesters, workers int  // 0 is 1
+	cluster            bool   // three nats-servers, and every stream on all of them
+	ingesters, workers int    // 0 is 1
+	ingester           string // its binary, where it is not the one under the race detector
 	natsDir            func(t testing.TB) string
 	postgresDir        func(t testing.TB) string
 	maxBytes           int64             // of the event stream; 0 for its default
@@ -137,7 +139,7 @@ func (k *stack) newIngester(n int, s shape) *ingester {
 		"NATS_URL=" + k.natsURL(toNATS), "STRIPE_WEBHOOK_SECRET=" + oldSecret + "," + newSecret,
 		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0",
 	}
-	in := &ingester{service: service{newProgram(k.t, k.dir, fmt.Sprintf("ingester-%d", n), "ingester", merged(env, s.env)), toNATS, nil}}
+	in := &ingester{service: service{newProgram(k.t, k.dir, fmt.Sprintf("ingester-%d", n), cmp.Or(s.ingester, "ingester"), merged(env, s.env)), toNATS, nil}}
 	in.start()
 	in.open()
 	return in
