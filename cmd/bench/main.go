@@ -39,8 +39,10 @@ func bench(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	b := scenario.Bench{Sizes: scenario.Usual(), Progress: os.Stderr}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	rows := flags.String("rows", ".", "measure the scenarios whose names match this `regexp`")
+	cases := flags.String("cases", ".", "of them, measure the cases whose names match this `regexp`; rows that lack one are left out")
 	growth := flags.Bool("growth", false, "measure the scenarios on millions of rows, and only those")
 	tiny := flags.Bool("tiny", false, "measure next to nothing, to see that every row can be measured")
+	window := flags.Duration("window", 0, "how long requests are posted in one measurement; 0 is the usual time")
 	list := flags.Bool("list", false, "list the scenarios and their rows")
 	jsonFile := flags.String("json", "", "write everything that was measured to this `file`")
 	flags.IntVar(&b.Runs, "runs", 5, "how often each case is measured, in turn with the others")
@@ -56,8 +58,14 @@ func bench(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("-rows: %w", err)
 	}
+	if b.Cases, err = regexp.Compile(*cases); err != nil {
+		return fmt.Errorf("-cases: %w", err)
+	}
 	if *tiny {
 		b.Sizes = scenario.Tiny()
+	}
+	if *window > 0 {
+		b.Sizes.Window, b.Sizes.RateWindow = *window, *window
 	}
 	if *list {
 		return listScenarios(stdout)

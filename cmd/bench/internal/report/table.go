@@ -25,7 +25,9 @@ type Report struct {
 func (r *Report) Add(results *Results, comparisons []Comparison) {
 	r.Measurements = append(r.Measurements, results.Measurements()...)
 	for _, c := range comparisons {
-		r.Rows = append(r.Rows, results.Compare(c))
+		if row := results.Compare(c); row.Runs > 0 && row.BaselineMedian > 0 {
+			r.Rows = append(r.Rows, row)
+		}
 	}
 }
 

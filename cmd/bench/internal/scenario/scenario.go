@@ -36,6 +36,7 @@ type Bench struct {
 	Place    *place.Place
 	Sizes    Sizes
 	Runs     int
+	Cases    *regexp.Regexp // which cases are measured
 	Progress io.Writer
 	// BenchText, where set, is the file that the output of the Go benchmarks goes to, for benchstat.
 	BenchText string
@@ -117,7 +118,7 @@ func (b *Bench) measure(ctx context.Context, s Scenario, into *report.Report) er
 	results := report.NewResults(s.Name)
 	for run := range b.Runs {
 		for _, c := range cases {
-			if c.Once && run > 0 {
+			if c.Once && run > 0 || !b.Cases.MatchString(c.Name) {
 				continue
 			}
 			b.say("%s: run %d of %d, %s", s.Name, run+1, b.Runs, c.Name)
