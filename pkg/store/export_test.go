@@ -13,3 +13,6 @@ func FigureQueries() map[string]string {
 		"due registrations": dueFigureQuery, "deadlines": deadlinesFigureQuery,
 	}
 }
+
+// CountWaitingQuery counts those who paid and wait for a place.
+const CountWaitingQuery = countWaitingQuery
