@@ -27,12 +27,17 @@ type container struct {
 	memory  int64             // its limit in bytes; 0 for none
 }
 
-// setupSettings are those of guichet setup, which is the command that containers run.
+// setupSettings are those of guichet setup.
 type setupSettings struct {
 	NATS     settings.NATS
 	Database settings.Database
 	Stream   stream.Config
 }
+
+// toolSettings are those of the tool's other commands, which settle as the worker does.
+type toolSettings worker.Settings
+
+func isSetup(c container) bool { return slices.Equal(c.args, []string{"setup"}) }
 
 // settingsOf loads the settings of a container as its program will, from its environment and its secrets, whose
 // contents are found by their source's name.
@@ -45,7 +50,10 @@ func settingsOf(t *testing.T, c container, content map[string]string) any {
 	case "worker":
 		into = &worker.Settings{}
 	case "guichet":
-		into = &setupSettings{}
+		into = &toolSettings{}
+		if isSetup(c) {
+			into = &setupSettings{}
+		}
 	default:
 		t.Fatalf("%q is no program of ours", c.program)
 	}
@@ -126,10 +134,11 @@ func checkContainer(t *testing.T, c container, content map[string]string) any {
 			t.Errorf("the worker's mails, NATS user or database role are not as they should be; variables %q", slices.Sorted(maps.Keys(c.env)))
 		}
 		checkAdmin(t, c, s.AdminAddr)
-	case *setupSettings:
-		if !slices.Equal(c.args, []string{"setup"}) {
-			break
+	case *toolSettings:
+		if !strings.Contains(s.NATS.URL, "operator:") || !strings.Contains(s.Database.URL, "guichet_worker:") {
+			t.Error("the tool has not the rights that it needs")
 		}
+	case *setupSettings:
 		if !strings.Contains(s.NATS.URL, "setup:") || !strings.Contains(s.Database.URL, "guichet_owner:") {
 			t.Error("setup has not the rights that it needs")
 		}

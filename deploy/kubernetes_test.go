@@ -129,7 +129,7 @@ func workloads(t *testing.T, all []object) map[string]object {
 			out[o.Metadata.Name] = o
 		}
 	}
-	if got := slices.Sorted(maps.Keys(out)); !slices.Equal(got, []string{"ingester", "setup", "worker"}) {
+	if got := slices.Sorted(maps.Keys(out)); !slices.Equal(got, []string{"ingester", "setup", "tool", "worker"}) {
 		t.Fatalf("pods are of %q", got)
 	}
 	return out

@@ -186,7 +186,7 @@ func TestSwarm_EachServiceHasSettingsThatItsProgramTakes(t *testing.T) {
 				}
 			}
 			ours := s.ours(t)
-			if len(ours) != 3 {
+			if len(ours) != 4 {
 				t.Errorf("%d services are ours", len(ours))
 			}
 			for _, c := range ours {
