@@ -223,6 +223,9 @@ func TestKubernetes_EachPodHasSettingsThatItsProgramTakes(t *testing.T) {
 	for name, o := range workloads(t, all) {
 		c := containerOf(t, o.Spec.Template.Spec, config, keys)
 		loaded := checkContainer(t, c, content)
+		if url, there := content[c.secrets["database_url"]]; there && (!strings.Contains(url, "@postgres-rw:5432/") || !strings.HasSuffix(url, "sslmode=require")) {
+			t.Errorf("%s reaches PostgreSQL elsewhere, or in the clear", name)
+		}
 		if set, ok := loaded.(*setupSettings); ok && (set.Stream.Replicas != 3 || !strings.Contains(set.NATS.URL, "@nats.nats.svc.cluster.local:4222")) {
 			t.Errorf("%s: %d replicas, NATS elsewhere", name, set.Stream.Replicas)
 		}

@@ -21,6 +21,16 @@ import (
 // that guichet_owner has made, and returns the URL of each role.
 func database(t *testing.T, passwords string) (urlOf func(role string) string) {
 	t.Helper()
+	server := postgres(t)
+	if err := server.CreateDatabase(t.Context(), "guichet"); err != nil {
+		t.Fatal(err)
+	}
+	return withRoles(t, server.URL("guichet"), passwords)
+}
+
+// postgres starts a PostgreSQL of the test's own.
+func postgres(t *testing.T) *localpg.Server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "guichet-deploy-") //nolint:usetesting // t.TempDir is closed to PostgreSQL's user
 	if err != nil {
 		t.Fatal(err)
@@ -41,11 +51,14 @@ func database(t *testing.T, passwords string) (urlOf func(role string) string) {
 		}
 		_ = os.RemoveAll(server.DataDir())
 	})
-	if err := server.CreateDatabase(ctx, "guichet"); err != nil {
-		t.Fatal(err)
-	}
+	return server
+}
+
+// withRoles runs the shipped roles.sql as the user of admin, before the schema is made and after it.
+func withRoles(t *testing.T, admin, passwords string) (urlOf func(role string) string) {
+	t.Helper()
 	urlOf = func(role string) string {
-		u, err := url.Parse(server.URL("guichet"))
+		u, err := url.Parse(admin)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,13 +67,13 @@ func database(t *testing.T, passwords string) (urlOf func(role string) string) {
 	}
 	roles := func() {
 		// #nosec G204 -- our own arguments
-		psql := exec.CommandContext(ctx, psql(t), "--no-psqlrc", "--quiet", server.URL("guichet"), "-v", "secrets="+passwords, "-f", "postgres/roles.sql")
+		psql := exec.CommandContext(t.Context(), psql(t), "--no-psqlrc", "--quiet", admin, "-v", "secrets="+passwords, "-f", "postgres/roles.sql")
 		if out, err := psql.CombinedOutput(); err != nil || len(out) > 0 {
 			t.Fatalf("roles.sql: %v\n%s", err, out)
 		}
 	}
 	roles()
-	if _, _, err := store.Migrate(ctx, urlOf("guichet_owner")); err != nil {
+	if _, _, err := store.Migrate(t.Context(), urlOf("guichet_owner")); err != nil {
 		t.Fatalf("set up as guichet_owner: %v", err)
 	}
 	roles()
@@ -190,5 +203,25 @@ func TestRoles_ANewTableIsTheWorkersToo(t *testing.T) {
 	}
 	if _, err := connect(t, urlOf("guichet_platform")).ExecContext(t.Context(), `SELECT id FROM next_release`); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("the platform may read it: %v", err)
+	}
+}
+
+func TestRoles_AnOwnerWhoIsNoSuperuserCanMakeThem(t *testing.T) {
+	t.Parallel()
+	server, passwords := postgres(t), secrets(t)
+	super := connect(t, server.URL("postgres"))
+	super.MustExec(`CREATE ROLE hosted LOGIN CREATEROLE PASSWORD 'hosted'`)
+	super.MustExec(`CREATE DATABASE hosted OWNER hosted`)
+	admin, err := url.Parse(server.URL("hosted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin.User = url.UserPassword("hosted", "hosted")
+	urlOf := withRoles(t, admin.String(), passwords)
+	if _, err := connect(t, urlOf("guichet_platform")).ExecContext(t.Context(), `INSERT INTO events (id, title) VALUES ('gala', 'Gala')`); err != nil {
+		t.Errorf("the platform: %v", err)
+	}
+	if _, err := connect(t, urlOf("guichet_worker")).ExecContext(t.Context(), `SELECT id FROM events ORDER BY id FOR NO KEY UPDATE`); err != nil {
+		t.Errorf("the worker: %v", err)
 	}
 }
