@@ -14,7 +14,7 @@ import (
 const (
 	// figuresInterval is how often the database is asked for its figures, by one worker.
 	figuresInterval = 30 * time.Second
-	// figuresTimeout bounds one look: a database that is busy comes first.
+	// figuresTimeout bounds one look, the count of registrations included: a database that is busy comes first.
 	figuresTimeout = 10 * time.Second
 	// countShare is how many times longer than counting the registrations took the pause after it is.
 	countShare = 100
@@ -24,6 +24,7 @@ const (
 // so they are all of one moment, and none of them is an old worker's.
 type figures struct {
 	store  *store.Store
+	count  func(context.Context) (map[registration.Status]int64, error)
 	events int // how many events' places are told of
 	latest atomic.Pointer[told]
 
@@ -41,8 +42,19 @@ type told struct {
 	countAgain    time.Time
 }
 
-// riskDispute is the cause, beside the flags, for which money is at risk.
+// riskDispute is the cause, beside flags, for which money is at risk.
 const riskDispute = "dispute"
+
+// riskCauses are why money is at risk. Unlinked disputes are among the disputes, and silence is about no payment.
+func riskCauses() []string {
+	causes := []string{riskDispute}
+	for _, flag := range registration.Flags() {
+		if flag != registration.UnlinkedDispute && flag != registration.Silence {
+			causes = append(causes, string(flag))
+		}
+	}
+	return causes
+}
 
 func newFigures(r prometheus.Registerer, s *store.Store, events int) *figures {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
@@ -50,7 +62,7 @@ func newFigures(r prometheus.Registerer, s *store.Store, events int) *figures {
 	}
 	const since = " has waited; 0 where nothing waits."
 	f := &figures{
-		store: s, events: events,
+		store: s, count: s.CountRegistrations, events: events,
 		registrations:  desc("registrations", "Registrations by status.", "status"),
 		held:           desc("event_seats_held", "Places held, of the fullest among the next and newest events (METRICS_EVENTS of them).", "event"),
 		capacity:       desc("event_capacity", "Places that there are, of the same events; an unlimited one has none.", "event"),
@@ -59,7 +71,7 @@ func newFigures(r prometheus.Registerer, s *store.Store, events int) *figures {
 		attentionSince: desc("attention_oldest_seconds", "How long the oldest open attention of a flag"+since, "flag"),
 		risk:           desc("money_at_risk_minor_units", "Sum of the payments that open attention is about, and of the disputes that are not closed, in minor units of the currency. One payment may count under several causes.", "cause", "currency"),
 		disputes:       desc("disputes_open", "Disputes that are not closed."),
-		disputeDue:     desc("disputes_evidence_due_timestamp_seconds", "When the first open dispute wants its evidence, in Unix time; not there without one."),
+		disputeDue:     desc("disputes_evidence_due_timestamp_seconds", "When the next open dispute wants its evidence, in Unix time; not there without one."),
 		mails:          desc("outbox_pending_mails", "Mails that wait for their turn or another try."),
 		mailsSince:     desc("outbox_oldest_seconds", "How long the oldest pending mail"+since),
 		mailsFailed:    desc("outbox_failed_mails", "Mails given up, until somebody retries them."),
@@ -109,7 +121,8 @@ func (f *figures) read(ctx context.Context) error {
 		next.registrations, next.countAgain = before.registrations, before.countAgain
 	} else {
 		started := time.Now()
-		if next.registrations, err = f.store.CountRegistrations(ctx); err != nil {
+		next.registrations, err = f.count(ctx)
+		if err != nil && ctx.Err() == nil { // else there are too many to count in time: none are told
 			return err
 		}
 		next.countAgain = time.Now().Add(countShare * time.Since(started))
@@ -184,13 +197,14 @@ func (f *figures) tellAttention(open []store.OpenAttention, now time.Time, tell 
 	}
 }
 
-// tellMoney leaves out unlinked disputes, which are among the disputes.
+// tellMoney tells every cause in each currency that there is.
 func (f *figures) tellMoney(latest *told, tell teller) {
 	type key struct{ cause, currency string }
-	sums := map[key]int64{}
+	sums, seen := map[key]int64{}, map[string]bool{} // currencies
 	for _, a := range latest.Attention {
 		if a.Flag != registration.UnlinkedDispute && a.Amount > 0 {
 			sums[key{string(a.Flag), currency(a.Currency)}] += a.Amount
+			seen[currency(a.Currency)] = true
 		}
 	}
 	var disputes int64
@@ -198,12 +212,15 @@ func (f *figures) tellMoney(latest *told, tell teller) {
 	for _, d := range latest.Disputes {
 		disputes += d.Count
 		sums[key{riskDispute, currency(d.Currency)}] += d.Amount
+		seen[currency(d.Currency)] = true
 		if d.DueBy != nil && (due == nil || d.DueBy.Before(*due)) {
 			due = d.DueBy
 		}
 	}
-	for k, sum := range sums {
-		tell(f.risk, float64(sum), k.cause, k.currency)
+	for c := range seen {
+		for _, cause := range riskCauses() {
+			tell(f.risk, float64(sums[key{cause, c}]), cause, c)
+		}
 	}
 	tell(f.disputes, float64(disputes))
 	if due != nil {

@@ -143,10 +143,11 @@ guichet_attention_open{flag="amount_mismatch"} 0
 guichet_attention_open{flag="double_payment"} 1
 guichet_attention_open{flag="paid_without_seat"} 3
 guichet_attention_open{flag="refund_failed"} 0
+guichet_attention_open{flag="silence"} 0
 guichet_attention_open{flag="unconfirmed_payment"} 0
 guichet_attention_open{flag="unknown_registration"} 0
 guichet_attention_open{flag="unlinked_dispute"} 1
-# HELP guichet_disputes_evidence_due_timestamp_seconds When the first open dispute wants its evidence, in Unix time; not there without one.
+# HELP guichet_disputes_evidence_due_timestamp_seconds When the next open dispute wants its evidence, in Unix time; not there without one.
 # TYPE guichet_disputes_evidence_due_timestamp_seconds gauge
 guichet_disputes_evidence_due_timestamp_seconds 1.8e+09
 # HELP guichet_disputes_open Disputes that are not closed.
@@ -157,11 +158,27 @@ guichet_disputes_open 3
 guichet_event_seats_remaining{event="gala"} 3
 # HELP guichet_money_at_risk_minor_units Sum of the payments that open attention is about, and of the disputes that are not closed, in minor units of the currency. One payment may count under several causes.
 # TYPE guichet_money_at_risk_minor_units gauge
+guichet_money_at_risk_minor_units{cause="amount_mismatch",currency="chf"} 0
+guichet_money_at_risk_minor_units{cause="amount_mismatch",currency="eur"} 0
+guichet_money_at_risk_minor_units{cause="amount_mismatch",currency="unknown"} 0
 guichet_money_at_risk_minor_units{cause="dispute",currency="chf"} 200
 guichet_money_at_risk_minor_units{cause="dispute",currency="eur"} 2500
+guichet_money_at_risk_minor_units{cause="dispute",currency="unknown"} 0
+guichet_money_at_risk_minor_units{cause="double_payment",currency="chf"} 0
+guichet_money_at_risk_minor_units{cause="double_payment",currency="eur"} 0
 guichet_money_at_risk_minor_units{cause="double_payment",currency="unknown"} 1
 guichet_money_at_risk_minor_units{cause="paid_without_seat",currency="chf"} 900
 guichet_money_at_risk_minor_units{cause="paid_without_seat",currency="eur"} 5000
+guichet_money_at_risk_minor_units{cause="paid_without_seat",currency="unknown"} 0
+guichet_money_at_risk_minor_units{cause="refund_failed",currency="chf"} 0
+guichet_money_at_risk_minor_units{cause="refund_failed",currency="eur"} 0
+guichet_money_at_risk_minor_units{cause="refund_failed",currency="unknown"} 0
+guichet_money_at_risk_minor_units{cause="unconfirmed_payment",currency="chf"} 0
+guichet_money_at_risk_minor_units{cause="unconfirmed_payment",currency="eur"} 0
+guichet_money_at_risk_minor_units{cause="unconfirmed_payment",currency="unknown"} 0
+guichet_money_at_risk_minor_units{cause="unknown_registration",currency="chf"} 0
+guichet_money_at_risk_minor_units{cause="unknown_registration",currency="eur"} 0
+guichet_money_at_risk_minor_units{cause="unknown_registration",currency="unknown"} 0
 # HELP guichet_outbox_pending_mails Mails that wait for their turn or another try.
 # TYPE guichet_outbox_pending_mails gauge
 guichet_outbox_pending_mails 4
@@ -170,5 +187,30 @@ guichet_outbox_pending_mails 4
 		"guichet_disputes_open", "guichet_event_seats_remaining", "guichet_money_at_risk_minor_units", "guichet_outbox_pending_mails")
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Where counting takes longer than a look may, everything else is told all the same.
+func TestRegistrationsThatAreTooManyToCountInTimeAreNotTold(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	f := r.figureTeller()
+	f.figures.count = func(ctx context.Context) (map[registration.Status]int64, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := f.figures.read(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := testutil.GatherAndCount(f.registry, "guichet_registrations"); err != nil || n != 0 {
+		t.Errorf("%d statuses are told (%v)", n, err)
+	}
+	if n, err := testutil.GatherAndCount(f.registry, "guichet_outbox_pending_mails"); err != nil || n != 1 {
+		t.Errorf("the outbox is told %d times (%v)", n, err)
+	}
+	if wait := time.Until(f.figures.latest.Load().countAgain); wait < time.Minute {
+		t.Errorf("they are counted again in %s", wait)
 	}
 }

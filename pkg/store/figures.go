@@ -48,8 +48,8 @@ type OpenAttention struct {
 	Since    time.Time         `db:"since"`
 }
 
-// OpenDisputes are how many are open in a currency, their sum in minor units, and when the first of them
-// wants its evidence; nil where Stripe named no time.
+// OpenDisputes are how many are open in a currency, their sum in minor units, and when the next of them
+// wants its evidence; nil where none does any longer, or Stripe named no time.
 type OpenDisputes struct {
 	Currency string     `db:"currency"`
 	Count    int64      `db:"count"`
@@ -105,7 +105,7 @@ const disputesFigureQuery = `
 SELECT o.currency,
        count(*) AS count,
        sum(o.amount)::bigint AS amount,
-       min(o.due_by) AS due_by
+       min(o.due_by) FILTER (WHERE o.due_by > $2) AS due_by
 FROM (
     SELECT DISTINCT ON (d.detail ->> 'dispute')
            lower(coalesce(d.detail ->> 'currency', '')) AS currency,
@@ -173,7 +173,7 @@ func (s *Store) Figures(ctx context.Context, events int) (Figures, error) {
 	}{
 		{"seats", &f.Seats, nil, seatsFigureQuery, []any{now.Add(-24 * time.Hour), events}},
 		{"attention", &f.Attention, nil, attentionFigureQuery, []any{figuresLimit}},
-		{"disputes", &f.Disputes, nil, disputesFigureQuery, []any{figuresLimit}},
+		{"disputes", &f.Disputes, nil, disputesFigureQuery, []any{figuresLimit, now}},
 		{"mails", nil, &f.Mails, mailsFigureQuery, []any{figuresLimit}},
 		{"failed mails", nil, &failed, failedFigureQuery, []any{figuresLimit}},
 		{"unlinked facts", nil, &f.Unlinked, unlinkedFigureQuery, []any{figuresLimit}},

@@ -112,6 +112,10 @@ func TestFiguresSumTheMoneyThatWaitsForAPerson(t *testing.T) {
 	if d := got.Disputes; len(d) != 1 || d[0].Currency != "eur" || d[0].Count != 2 || d[0].Amount != 5000 || !d[0].DueBy.Equal(noon.Add(3*24*time.Hour)) {
 		t.Errorf("disputes: %+v", d)
 	}
+	f.now = noon.Add(4 * 24 * time.Hour)
+	if d := f.figures().Disputes; !d[0].DueBy.Equal(noon.Add(7 * 24 * time.Hour)) {
+		t.Errorf("once the first date has passed: %+v", d)
+	}
 	f.exec(`UPDATE attention SET acknowledged_at = now()`)
 	if got := f.figures(); len(got.Attention) != 0 {
 		t.Errorf("acknowledged attention still waits: %+v", got.Attention)
