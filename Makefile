@@ -55,6 +55,11 @@ chaos-long: ## The same with every fault up to hundreds of times: some hours.
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=long $(CHAOS)
 
+.PHONY: metrics
+metrics: ## Write the table of docs/metrics.md anew, from what the running services tell.
+	@.ci/need postgresql
+	$(GO) test ./deploy -run TestMetrics_TheTableInTheDocs -update-metrics
+
 .PHONY: lint
 lint: ## Check format, vet and golangci-lint, at the versions pinned in .ci/tools.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
