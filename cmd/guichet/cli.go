@@ -28,6 +28,7 @@ type cli struct {
 	Money     moneyCommand     `cmd:"" help:"Show where money and places do not go together, and what mends it."`
 	Mails     mailsCommand     `cmd:"" help:"Show the mails of the outbox, and have them tried again."`
 	Dead      deadCommand      `cmd:"" help:"Show, redrive and drop what could not be settled."`
+	Doctor    doctorCommand    `cmd:"" help:"Look at everything that Guichet stands on, and say what to do."`
 	Erase     eraseCommand     `cmd:"" help:"Take a person out of all that is held about a registration."`
 	Setup     setupCommand     `cmd:"" help:"Make streams, consumer and schema what the services need."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that the database is what the stream says, and mend what differs."`

@@ -70,11 +70,17 @@ func TestErase_WhatComesLaterIsSettledAndBringsNobodyBack(t *testing.T) {
 	w.is("REFUNDED", `SELECT status FROM registrations WHERE email = '' AND name IS NULL`)
 	w.is("dropped: the registration has no address", `SELECT status || ': ' || last_error FROM notifications WHERE kind = 'refund_confirmed'`)
 	w.holds(stream.Events, 1)
+	if got := w.guichet("verify"); got.code != service.ExitOK {
+		t.Errorf("%+v", got)
+	}
 	got := w.guichet("erase", "reg-1", "--yes") // what has come since
 	if got.code != service.ExitOK || !strings.Contains(got.stdout, "messages deleted          1") {
 		t.Errorf("%+v", got)
 	}
 	w.holds(stream.Events, 0)
+	if got := w.guichet("verify"); got.code != service.ExitOK {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestErase_DeadLettersGoTooAndWhatIsNotSettledStays(t *testing.T) {

@@ -99,22 +99,33 @@ func newest() (int64, error) {
 	return int64(len(entries)), err
 }
 
+// schemaVersion is the schema's version; 0 where it was never set up.
+func schemaVersion(ctx context.Context, db *sqlx.DB) (int64, error) {
+	const query = `SELECT coalesce(max(version_id), 0) FROM ` + versionTable + ` WHERE is_applied`
+	var have int64
+	err := db.GetContext(ctx, &have, query)
+	if code(err) == undefinedTable {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return have, nil
+}
+
 // checkSchema compares the schema's version with the one this program needs; a newer one is fine.
 func checkSchema(ctx context.Context, db *sqlx.DB) error {
-	const query = `SELECT coalesce(max(version_id), 0) FROM ` + versionTable + ` WHERE is_applied`
 	need, err := newest()
 	if err != nil {
 		return err
 	}
-	var have int64
-	err = db.GetContext(ctx, &have, query)
-	if code(err) == undefinedTable {
+	have, err := schemaVersion(ctx, db)
+	switch {
+	case err != nil:
+		return err
+	case have == 0:
 		return ErrSchemaTooOld
-	}
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	if have < need {
+	case have < need:
 		return fmt.Errorf("%w (it has version %d, and needs %d)", ErrSchemaTooOld, have, need)
 	}
 	return nil

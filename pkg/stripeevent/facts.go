@@ -40,6 +40,16 @@ func Handled(eventType string) bool {
 	return ok
 }
 
+// Informs says whether events of this type tell only what changes no status: steps of a dispute, and what another
+// type tells of a refund as well.
+func Informs(eventType string) bool {
+	switch eventType {
+	case "charge.dispute.updated", "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated", "refund.updated", "refund.failed":
+		return true
+	}
+	return false
+}
+
 // Types returns the event types that tell facts, in order.
 func Types() []string { return slices.Sorted(maps.Keys(readers)) }
 
