@@ -31,6 +31,7 @@ type cli struct {
 	Doctor    doctorCommand    `cmd:"" help:"Look at everything that Guichet stands on, and say what to do."`
 	Erase     eraseCommand     `cmd:"" help:"Take a person out of all that is held about a registration."`
 	Setup     setupCommand     `cmd:"" help:"Make streams, consumer and schema what the services need."`
+	Replay    replayCommand    `cmd:"" help:"Run events of the stream through the worker's code again; shows first what would change."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that the database is what the stream says, and mend what differs."`
 	Trigger   triggerCommand   `cmd:"" help:"Send one signed Stripe event, as 'stripe trigger' does."`
 }

@@ -180,7 +180,7 @@ func missingFact(e store.Received) store.Difference {
 func (r *run) mendFacts(ctx context.Context, missing, differing []store.Received) error {
 	_, refused, err := replay.Store(ctx, r.Store, missing)
 	for _, refusal := range refused {
-		r.leave(refusal.EventID, "PostgreSQL does not take it: "+refusal.Reason)
+		r.leave(refusal.ID, "PostgreSQL does not take it: "+refusal.Reason)
 	}
 	if err != nil {
 		return err

@@ -26,8 +26,16 @@ func Told(r Registration, facts []Fact, p Policy, now time.Time) []Mail {
 	for n := first; n <= len(known); n++ {
 		out = append(out, Settle(r, known[:n], p).Mails...)
 	}
+	// A dispute and a refund come after their payment, though all may be of one second.
+	before := slices.DeleteFunc(slices.Clone(known), func(f Fact) bool { return aftermath[f.Kind] })
+	out = append(out, Settle(r, before, p).Mails...)
 	clock := overdue(r, known, p, now)
 	return Distinct(append(out, Settle(r, append(clock, known...), p).Mails...))
+}
+
+// aftermath is what only a payment can be followed by.
+var aftermath = map[FactKind]bool{
+	Disputed: true, DisputeUpdated: true, DisputeClosed: true, ChargeRefunded: true, RefundFailed: true,
 }
 
 // overdue returns the facts that the clock has made of the known ones by now, or will when it is next looked at.

@@ -22,6 +22,9 @@ func TestWhatAStateWantedInThePastIsTold(t *testing.T) {
 		"nothing happened, and time has passed": {nil, 26, []string{"removed:cs_now"}},
 		"paid":                                  {[]Fact{paid}, 1, []string{"paid:pi_1"}},
 		"paid, then disputed: a dispute won would confirm again": {[]Fact{disputed, paid}, 1, []string{"dispute:dp_1", "paid:pi_1"}},
+		"paid and disputed within a second": {
+			[]Fact{paid, fact(1, Disputed, "dp_1", "pi_1")}, 1, []string{"dispute:dp_1", "paid:pi_1"},
+		},
 		"declined twice, and trying again": {
 			[]Fact{fact(2, PaymentFailed, "pi_1", "ch_1"), fact(3, PaymentFailed, "pi_1", "ch_2"), fact(4, ActionRequired, "pi_1")}, 1,
 			[]string{"action:pi_1", "failed:pi_1:ch_1", "failed:pi_1:ch_2"},

@@ -6,10 +6,10 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 )
 
-// Refusal is an event that PostgreSQL does not take.
+// Refusal is an event that PostgreSQL does not take, or a registration that it does not let settle.
 type Refusal struct {
-	EventID string `json:"event"`
-	Reason  string `json:"reason"`
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
 }
 
 // Store processes events as the worker does: where PostgreSQL refuses a batch, it finds the events at fault, leaves
