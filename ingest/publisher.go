@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (p *publisher) finish(w *waiting, duplicate bool, err error) {
 	p.waitingBytes -= len(w.event.Body)
 	switch {
 	case err == nil:
-		p.known.Add(w.event.ID, struct{}{})
+		p.known.Add(strings.Clone(w.event.ID), struct{}{}) // the id is a part of the whole event, which must not stay
 		p.lastFailure = failure{}
 	case failureOutcome(err) != storeTooSmall: // which tells of the event, not of the store
 		p.lastFailure = failure{err: err, at: time.Now()}
