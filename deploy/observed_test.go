@@ -145,12 +145,16 @@ func (o *observed) live() {
 	})
 	stop()
 	o.work()
-	eventually(o.t, "the worker tells of the database and of the streams", func() error {
+	eventually(o.t, "the worker tells of the database, of the streams and of every task", func() error {
 		families := tell(o.t, o.worker)
 		for _, name := range []string{"guichet_registrations", "guichet_worker_stream_bytes"} {
 			if families[name] == nil {
 				return fmt.Errorf("%s is not told", name)
 			}
+		}
+		const results = 3
+		if begun, all := len(families["guichet_worker_task_interval_seconds"].GetMetric()), len(families["guichet_worker_tasks_total"].GetMetric())/results; begun != all {
+			return fmt.Errorf("%d of %d tasks have begun", begun, all)
 		}
 		return nil
 	})

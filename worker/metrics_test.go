@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -151,4 +152,29 @@ func TestOtherAPIVersionsAreCountedAndSettled(t *testing.T) {
 	if n := testutil.ToFloat64(m.otherVersion); n != 2 {
 		t.Errorf("%v events of other versions are counted, want 2", n)
 	}
+}
+
+// A run that finds another worker at the task is no success: else a worker that hangs in it would not be noticed.
+func TestATaskThatAnotherWorkerDoesIsNotCountedAsDone(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	other := r.figureTeller()
+	released, held, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := other.store.Alone(t.Context(), store.CleanupLock, func(context.Context) error {
+			close(held)
+			<-released
+			return nil
+		})
+		ended <- err
+	}()
+	<-held
+	w := r.work()
+	w.tells(`guichet_worker_tasks_total{result="elsewhere",task="cleanup"} 2`, `guichet_worker_tasks_total{result="ok",task="cleanup"} 0`,
+		`guichet_worker_task_success_timestamp_seconds{task="cleanup"} 0`)
+	close(released)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	w.tells(`guichet_worker_task_success_timestamp_seconds{task="cleanup"} 1.`)
 }
