@@ -34,8 +34,13 @@ type setupSettings struct {
 	Stream   stream.Config
 }
 
-// toolSettings are those of the tool's other commands, which settle as the worker does.
-type toolSettings worker.Settings
+// toolSettings are those of the tool's other commands: it looks at what the services stand on, and settles as they do.
+type toolSettings struct {
+	Ingester ingest.Settings
+	Worker   worker.Settings
+	Stream   stream.Config
+	URL      string `env:"GUICHET_URL"`
+}
 
 func isSetup(c container) bool { return slices.Equal(c.args, []string{"setup"}) }
 
@@ -135,8 +140,11 @@ func checkContainer(t *testing.T, c container, content map[string]string) any {
 		}
 		checkAdmin(t, c, s.AdminAddr)
 	case *toolSettings:
-		if !strings.Contains(s.NATS.URL, "operator:") || !strings.Contains(s.Database.URL, "guichet_worker:") {
+		if !strings.Contains(s.Worker.NATS.URL, "operator:") || !strings.Contains(s.Worker.Database.URL, "guichet_worker:") {
 			t.Error("the tool has not the rights that it needs")
+		}
+		if s.URL == "" || s.Ingester.WebhookSecret == "" || !s.Worker.Mail.Enabled() {
+			t.Error("the tool cannot look at the endpoint, the secret or the mail server")
 		}
 	case *setupSettings:
 		if !strings.Contains(s.NATS.URL, "setup:") || !strings.Contains(s.Database.URL, "guichet_owner:") {

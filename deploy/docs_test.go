@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,6 +42,17 @@ func TestDocs_CommandsAreShellAndSayWhatTheyNeed(t *testing.T) {
 			alias := strings.Contains(path, "guide") && regexp.MustCompile(`(?m)^guichet `).MatchString(block) // which is made of docker exec
 			if needs := engine.MatchString(block) || alias; needs != marked {
 				t.Errorf("%s: needs an engine %t, says so %t:\n%s", path, needs, marked, block)
+			}
+		}
+	}
+}
+
+func TestDocs_LinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	for _, path := range append(guides, "../docs/deploy.md", "../docs/runbook.md", "../docs/metrics.md", "../docs/scaling.md", "../README.md") {
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(read(t, path), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), link[1])); err != nil {
+				t.Errorf("%s: %v", path, err)
 			}
 		}
 	}
