@@ -18,6 +18,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/educareschool/guichet/pkg/archive"
+	"github.com/educareschool/guichet/pkg/backfill"
+	"github.com/educareschool/guichet/pkg/deadletter"
 	"github.com/educareschool/guichet/pkg/stream"
 )
 
@@ -318,6 +320,37 @@ func TestNATS_TheOperatorReadsAndMendsAndLeavesTheWorkersConsumerAlone(t *testin
 	}
 	if _, err := admin.Consumer(ctx, stream.Events, stream.Consumer); err != nil {
 		t.Errorf("the workers' consumer: %v", err)
+	}
+}
+
+func TestNATS_TheOperatorRedrivesAndSeesWhatIsSettledAndDesigned(t *testing.T) {
+	t.Parallel()
+	_, urlOf := single(t, secrets(t))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, js := dial(t, urlOf("operator"))
+	_, admin := dial(t, urlOf("setup"))
+	if _, err := admin.Publish(ctx, "stripe.dead.charge.refunded", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	letter, err := deadletter.Get(ctx, js, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deadletter.Redrive(ctx, js, letter); err != nil {
+		t.Errorf("redrive: %v", err)
+	}
+	if found, err := deadletter.Select(ctx, js, deadletter.Selection{All: true}); err != nil || len(found) != 0 {
+		t.Errorf("left of the dead letters: %v, %v", found, err)
+	}
+	if _, err := backfill.Unsettled(ctx, js); err != nil {
+		t.Errorf("look what is unsettled: %v", err)
+	}
+	if states, err := stream.Check(ctx, js, stream.Config{}); err != nil || len(states) != 3 {
+		t.Errorf("look at the streams: %+v, %v", states, err)
+	}
+	if err := conn.LastError(); err != nil {
+		t.Errorf("the operator was refused something: %v", err)
 	}
 }
 
