@@ -133,6 +133,9 @@ func TestDead_DropsWhatIsChosenAfterAsking(t *testing.T) {
 	}
 	w.holds(stream.DeadLetters, 1)
 	w.holds(stream.Events, 3)
+	if got := w.guichet("verify"); got.code != service.ExitOK { // it knows that two were dropped
+		t.Errorf("%+v", got)
+	}
 	w.is(`["evt_1", "evt_2"]`, `SELECT result ->> 'events' FROM operations WHERE command = 'dead drop'`)
 }
 

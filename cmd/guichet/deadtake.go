@@ -63,7 +63,8 @@ type deadDrop struct {
 
 // Help shows an example.
 func (deadDrop) Help() string {
-	return `What a dropped dead letter tells is never settled. The event itself stays in the stream until that forgets it.
+	return `What a dropped dead letter tells is never settled. The event itself stays in the stream until that forgets it;
+'guichet verify' knows that somebody has dropped it.
 
     guichet dead drop 12 13
     guichet dead drop --type customer.updated --yes --by "Ada"
@@ -93,14 +94,12 @@ type taken struct {
 	List  []deadletter.Reference `json:"letters"`
 }
 
-// takenNote is what is recorded of it.
+// takenNote is what is recorded of it. 'guichet verify' reads there which dead letters a person has dropped.
 type takenNote struct {
 	Found  int      `json:"found"`
 	Done   int      `json:"done"`
-	Events []string `json:"events"` // the first of them
+	Events []string `json:"events"`
 }
-
-const mostNoted = 1000
 
 func (t taking) run(ctx context.Context, g globals, s surroundings, c chosen, agreed consent) error {
 	selection := deadletter.Selection{Names: c.Names, Types: c.Type, All: c.All}
@@ -155,9 +154,7 @@ func (t taking) take(ctx context.Context, g globals, s surroundings, js jetstrea
 			}
 			done = append(done, r)
 			note.Done++
-			if len(note.Events) < mostNoted {
-				note.Events = append(note.Events, r.EventID)
-			}
+			note.Events = append(note.Events, r.EventID)
 			line.at(uint64(len(done)), uint64(len(found)))
 		}
 		return note, nil
