@@ -188,7 +188,7 @@ func TestDev_ShowsCommandsThatWork(t *testing.T) {
 	if got := d.shell(forged); !strings.Contains(got, "400 Bad Request") || !strings.Contains(got, "signature_wrong") {
 		t.Errorf("one byte is another: %s", got)
 	}
-	if got := d.shell(d.recipe("and see what came of it:", "\nCtrl-C")); !regexp.MustCompile(`reg-1 +\| PAID +\| t`).MatchString(got) {
+	if got := d.shell(d.recipe("and see what came of it:", "\nCtrl-C")); !regexp.MustCompile(`\nNow +PAID, its place is held\.`).MatchString(got) {
 		t.Errorf("what came of it: %s", got)
 	}
 	if got := d.shell(d.recipe("Send one more event, from another terminal:", "or the same by hand:")); !strings.Contains(got, "200 OK") {

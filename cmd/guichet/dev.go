@@ -120,7 +120,7 @@ func usage(w io.Writer, program string, at dev.Address, registration string) err
 			program = absolute
 		}
 	}
-	env := dev.Quote(at.EnvFile)
+	env, data := dev.Quote(at.EnvFile), dev.Quote(filepath.Dir(at.EnvFile))
 	var first string
 	if registration == "" {
 		registration = "reg-1"
@@ -147,10 +147,10 @@ or the same by hand:
   v1=$(printf '%%s.%%s' "$t" "$body" | openssl dgst -sha256 -hmac "$STRIPE_WEBHOOK_SECRET" | sed 's/^.* //')
   curl -i "$GUICHET_URL%s" -H "Stripe-Signature: t=$t,v1=$v1" --data-binary "$body"
 and see what came of it:
-  psql "$DATABASE_URL" -c "SELECT id, status, seat_held, attention FROM registrations ORDER BY created_at"
+  %s trace %s --data %s
 
 Ctrl-C stops everything; the data stay.
 `, at.URL+webhookPath, at.AdminURL, mails, at.EnvFile, first,
-		dev.Quote(program), registration, dev.Quote(filepath.Dir(at.EnvFile)), env, strconv.Quote(registration), webhookPath)
+		dev.Quote(program), registration, data, env, strconv.Quote(registration), webhookPath, dev.Quote(program), registration, data)
 	return err
 }

@@ -92,7 +92,7 @@ func TestWhatIsWaitedForIsSaid(t *testing.T) {
 	}{
 		"a payment, of which nothing has come": {
 			story: store.Story{Registration: status(registration.Pending, "", deadline(25*time.Hour))}, state: "PENDING, its place is held.",
-			want: []string{"A payment, of which no event has come, until 2026-03-11 13:00:00 (in 1d): then it expires and its place is released."},
+			want: []string{"A payment, of which no event has come, until 2026-03-11 13:00:00 (in 1d): then it expires and its place is released. `guichet backfill` asks Stripe for events that did not arrive."},
 		},
 		"a payment without a deadline": {
 			story: store.Story{Registration: status(registration.Pending, ""), Events: []store.Entry{entry("evt_1", 0, registration.Fact{Kind: registration.ActionRequired, Intent: "pi_1"})}},
@@ -199,7 +199,13 @@ func TestWhatIsWaitedForIsSaid(t *testing.T) {
 				return e
 			}()}},
 			state: "Nothing tells yet whose this is: it waits.",
-			want:  []string{"An event that ties this payment to a registration, or Stripe's answer, which a worker with STRIPE_API_KEY asks for. It asked last at 2026-03-10 12:01:00."},
+			want:  []string{"What tells whose it is: another event, or Stripe's answer, which a worker with STRIPE_API_KEY asks for. It asked last at 2026-03-10 12:01:00."},
+		},
+		"a word of whose a session is": {
+			story: store.Story{Events: []store.Entry{waits(entry("evt_1", 0, paid), "")}},
+			state: "Nothing tells yet whose this is: it waits.",
+			want: []string{"What tells whose it is: another event, or Stripe's answer, which a worker with STRIPE_API_KEY asks for. " +
+				"Setting checkout_session_id to cs_1 on the registration's row ties it."},
 		},
 		"nothing, of what is ignored": {
 			story: store.Story{Events: []store.Entry{ignored("evt_1", "type not handled")}}, state: "Ignored: type not handled.", want: []string{nothing},

@@ -98,7 +98,10 @@ func (t telling) waitingForRow() []string {
 			out = append(out, "Registration "+e.Ref+": once the platform inserts it, it is settled within seconds. Is it the id that the session's metadata should carry?")
 			continue
 		}
-		text := "An event that ties this payment to a registration, or Stripe's answer, which a worker with STRIPE_API_KEY asks for."
+		text := "What tells whose it is: another event, or Stripe's answer, which a worker with STRIPE_API_KEY asks for."
+		if e.Session != "" {
+			text += " Setting checkout_session_id to " + e.Session + " on the registration's row ties it."
+		}
 		if e.AskedAt != nil {
 			text += " It asked last at " + when(*e.AskedAt) + "."
 		}
@@ -163,7 +166,11 @@ func (t telling) waitingForPayment(r store.Registered) string {
 	case !r.Deadline.After(t.now):
 		return "Cleanup: the deadline for a payment was " + when(*r.Deadline) + ". It runs every few minutes, and never ahead of unprocessed events."
 	}
-	return text + ", until " + t.deadline(*r.Deadline) + ": then it expires and its place is released."
+	text += ", until " + t.deadline(*r.Deadline) + ": then it expires and its place is released."
+	if len(t.story.Events) == 0 {
+		text += " `guichet backfill` asks Stripe for events that did not arrive."
+	}
+	return text
 }
 
 // waitingForPeople is what no rule can settle.
