@@ -134,6 +134,9 @@ func (t *tx) estimate(ctx context.Context, query string) (int64, error) {
 	if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
 		return 0, fmt.Errorf("read the plan: %w", err)
 	}
+	if plans[0].Plan.Rows <= 1 { // it never says fewer, also where it has seen none
+		return 0, nil
+	}
 	return int64(plans[0].Plan.Rows), nil
 }
 
