@@ -119,7 +119,7 @@ func TestTrace_FindsDeadLettersAndIgnoredEvents(t *testing.T) {
 	}
 	shows(t, w.guichet("trace", "cs_odd"), "It could not be settled.", "evt_odd")
 	shows(t, w.guichet("trace", "reg-1", "--search"), "ignored, account not in STRIPE_ACCOUNTS", "A person: evt_odd is a dead letter.", "PENDING")
-	shows(t, w.guichet("trace", elsewhere.Session), "Ignored: account not in STRIPE_ACCOUNTS.")
+	shows(t, w.guichet("trace", elsewhere.Session), "Ignored: account not in STRIPE_ACCOUNTS.", "it names registration reg-1")
 }
 
 func TestTrace_SaysWhatToCheckWhereNothingIsKnown(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -109,14 +110,17 @@ func (t tracing) found(ctx context.Context, js jetstream.JetStream, keys []strin
 		return err
 	}
 	var ids []string
+	names := map[string]string{} // the inbox does not keep whom an ignored event names
 	for _, m := range messages {
 		ids = append(ids, m.EventID())
+		names[m.EventID()] = readListed(m).Registration
 	}
 	entries, err := t.db.Entries(ctx, ids)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
+		e.Ref = cmp.Or(e.Ref, names[e.ID])
 		told := func(o store.Entry) bool { return o.ID == e.ID }
 		if !slices.ContainsFunc(story.Events, told) && !slices.ContainsFunc(story.Waiting, told) {
 			b.Found = append(b.Found, e)

@@ -66,6 +66,9 @@ func (t telling) eventLine(e store.Entry) Line {
 		line.Notes = append(line.Notes, "it belongs to registration "+e.RegistrationID)
 	case e.Outcome == store.EventIgnored:
 		line.Text = e.Type + ": ignored, " + e.Reason
+		if e.Ref != "" {
+			line.Notes = append(line.Notes, "it names registration "+e.Ref)
+		}
 	case e.Outcome == store.EventWaiting && e.Ref != "":
 		line.Notes = append(line.Notes, "it names registration "+e.Ref+", and waits for it")
 	case e.Outcome == store.EventWaiting:

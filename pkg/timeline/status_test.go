@@ -102,6 +102,8 @@ func TestWhatHappensAtOneTimeIsToldInItsOrder(t *testing.T) {
 	paid := entry("evt_paid", 0, registration.Fact{Kind: registration.Paid, Intent: "pi_1", Amount: 4500, Currency: "eur"})
 	early := entry("evt_early", -time.Hour, registration.Fact{Kind: registration.ActionRequired, Intent: "pi_1"})
 	at := paid.StoredAt
+	other := ignored("evt_7", "account not in STRIPE_ACCOUNTS")
+	other.Ref = "reg-7"
 	a := tell(t, store.Story{
 		Registration: row(func(r *store.Registered) { r.CreatedAt = at; r.Session = "cs_1"; r.SessionExpiresAt = after(time.Hour) }),
 		Events:       []store.Entry{paid, early},
@@ -118,12 +120,12 @@ func TestWhatHappensAtOneTimeIsToldInItsOrder(t *testing.T) {
 	}, timeline.Beyond{
 		Unprocessed: []timeline.Stored{{ID: "evt_9", Type: "x", Sequence: 9, StoredAt: at, Created: at.Add(-time.Minute), ReceivedAt: at}},
 		Dead:        []timeline.Stored{{ID: "evt_8", Type: "x", Sequence: 2, StoredAt: at, Reason: "no id"}},
-		Found:       []store.Entry{ignored("evt_7", "account not in STRIPE_ACCOUNTS"), {ID: "evt_6", Type: "x", Kind: "paid", Source: "stripe", StoredAt: at, Outcome: store.EventSettled, RegistrationID: "reg-2", Created: &at}},
+		Found:       []store.Entry{other, {ID: "evt_6", Type: "x", Kind: "paid", Source: "stripe", StoredAt: at, Outcome: store.EventSettled, RegistrationID: "reg-2", Created: &at}},
 	}, noon)
 	want := []string{
 		"event x: pi_1 wants the buyer to act (3-D Secure)", "  evt_early, made at Stripe 2026-03-10 11:00:00, received at once, processed at once",
 		"  it waited for the registration, which was made 1h later",
-		"event x: ignored, account not in STRIPE_ACCOUNTS", "  evt_7, processed 2026-03-10 12:00:00",
+		"event x: ignored, account not in STRIPE_ACCOUNTS", "  evt_7, processed 2026-03-10 12:00:00", "  it names registration reg-7",
 		"row registered for \"Gala\" (gala), with session cs_1", "  can be paid until 2026-03-10 13:00:00",
 		"event x: €45.00 paid with pi_1", "  evt_paid, made at Stripe 2026-03-10 12:00:00, received at once, processed at once",
 		"event x: complete, and nothing was to be paid (an unknown payment)", "  evt_6, made at Stripe 2026-03-10 12:00:00, processed at once", "  it belongs to registration reg-2",
