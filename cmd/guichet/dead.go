@@ -141,7 +141,7 @@ func (c deadShow) Run(ctx context.Context, g globals, s surroundings) error {
 	rows := [][]string{
 		{"sequence", strconv.FormatUint(value.Sequence, 10)}, {"event", value.Event}, {"type", value.Type}, {"reason", value.Reason},
 		{"received", shown(value.ReceivedAt)}, {"died", shown(value.DiedAt)},
-		{"in the stream", fmt.Sprintf("sequence %d, delivered %s", value.Stream, count(int(value.Deliveries), "time"))},
+		{"in the stream", fmt.Sprintf("sequence %d; deliveries: %d", value.Stream, value.Deliveries)},
 	}
 	if err := g.print(s.Stdout, nil, rows); err != nil {
 		return err
