@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// speak sends raw bytes on a connection of their own, and returns the answers until the server closes it or a time
-// has passed in which none came.
-func speak(t *testing.T, in *ingester, text string) (answers []*http.Response, closed bool) {
+// speak sends raw bytes on a connection of their own, and returns the statuses of the answers until the server closes
+// it or a time has passed in which none came.
+func speak(t *testing.T, in *ingester, text string) (answers []int, closed bool) {
 	t.Helper()
 	u, err := url.Parse(in.url)
 	if err != nil {
@@ -39,7 +39,7 @@ func speak(t *testing.T, in *ingester, text string) (answers []*http.Response, c
 		}
 		_, _ = io.Copy(io.Discard, answer.Body)
 		_ = answer.Body.Close()
-		answers = append(answers, answer)
+		answers = append(answers, answer.StatusCode)
 	}
 }
 
@@ -56,12 +56,8 @@ func TestPipelinedWebhooksAreAnsweredInOrder(t *testing.T) {
 	in := start(t, natsURL, nil)
 	forged := strings.Replace(post("evt_2", ""), "v1=", "v1=00", 1)
 	answers, _ := speak(t, in, post("evt_1", "")+forged+post("evt_3", ""))
-	var statuses []int
-	for _, a := range answers {
-		statuses = append(statuses, a.StatusCode)
-	}
-	if fmt.Sprint(statuses) != "[200 400 200]" {
-		t.Errorf("answered %v", statuses)
+	if fmt.Sprint(answers) != "[200 400 200]" {
+		t.Errorf("answered %v", answers)
 	}
 	if ids := eventIDs(storedEvents(t, js)); ids["evt_1"] != 1 || ids["evt_3"] != 1 || len(ids) != 2 {
 		t.Errorf("stored %v", ids)
@@ -105,8 +101,8 @@ func TestSmuggledRequestsGetNowhere(t *testing.T) {
 	}, func(t *testing.T, text string) {
 		answers, _ := speak(t, in, text)
 		for _, a := range answers {
-			if a.StatusCode < 400 {
-				t.Errorf("answered %d", a.StatusCode)
+			if a < 400 {
+				t.Errorf("answered %d", a)
 			}
 		}
 	})
@@ -147,7 +143,7 @@ func TestHeadersBeyondTheLimitEndTheConnection(t *testing.T) {
 			text = fmt.Sprintf("POST %s?%s HTTP/1.1\r\nHost: test\r\n\r\n", Path, strings.Repeat("x", 64<<10))
 		}
 		answers, closed := speak(t, in, text)
-		if len(answers) > 1 || len(answers) == 1 && answers[0].StatusCode != http.StatusRequestHeaderFieldsTooLarge || !closed {
+		if len(answers) > 1 || len(answers) == 1 && answers[0] != http.StatusRequestHeaderFieldsTooLarge || !closed {
 			t.Errorf("%d answers, closed %t", len(answers), closed)
 		}
 	})
@@ -163,7 +159,7 @@ func TestABodyInChunksThatNeverEndsIsRefusedAtTheLimit(t *testing.T) {
 	chunk := "10000\r\n" + strings.Repeat("x", 0x10000) + "\r\n"
 	answers, closed := speak(t, in, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nStripe-Signature: t=1,v1=00\r\n\r\n", Path)+
 		strings.Repeat(chunk, 1000))
-	if len(answers) != 1 || answers[0].StatusCode != http.StatusRequestEntityTooLarge || !closed {
+	if len(answers) != 1 || answers[0] != http.StatusRequestEntityTooLarge || !closed {
 		t.Errorf("%d answers, closed %t", len(answers), closed)
 	}
 	if stored := storedEvents(t, js); len(stored) > 0 {
