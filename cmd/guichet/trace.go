@@ -75,7 +75,7 @@ func (c traceCommand) unknown() error {
 	return fmt.Errorf(`%s is known neither to the database nor to the stream.
 Does the platform put registrationId into the metadata when it makes the session, on the session and in
 payment_intent_data? Does the registration's row exist under that very id? What did the platform log when it made the
-session? Whether Stripe's events arrive at all is what "guichet status" and "guichet events --since 1h" show`, c.ID)
+session? Whether Stripe's events arrive at all is what "guichet status" and "guichet doctor" show`, c.ID)
 }
 
 // print writes a trace: for people the timeline, then the payments, then what is and what is waited for.

@@ -20,11 +20,12 @@ type Story struct {
 	// Events are the registration's. Without one they are those that the id leads to: waiting ones, ignored ones.
 	Events []Entry
 	// Waiting are events of no registration that name this one, or what its events name: they are linked within seconds.
-	Waiting    []Entry
-	History    []Moved
-	Mails      []Mail
-	Attention  []Occurrence
-	Operations []Operation // that name the registration or one of its events
+	Waiting   []Entry
+	History   []Moved
+	Mails     []Mail
+	Attention []Occurrence
+	// Operations name the registration or one of its events, or settled many anew while it changed.
+	Operations []Operation
 }
 
 // Known says whether the database knows anything.
@@ -254,14 +255,21 @@ func (t *tx) unlinkedStory(ctx context.Context, id string, story *Story) error {
 	return t.operationsAbout(ctx, append(ids, id), story)
 }
 
+// Beside those that name it, those that settle many anew and ran while it changed.
 const operationsAboutQuery = `
 SELECT id, command, by_whom, detail, started_at, finished_at, coalesce(result, 'null') AS result, coalesce(error, '') AS error
 FROM operations
 WHERE EXISTS (SELECT FROM jsonb_path_query(jsonb_build_array(detail, result), '$.**') v WHERE v #>> '{}' = ANY ($1))
+    OR command IN ('replay', 'verify --repair')
+        AND EXISTS (SELECT FROM unnest($2::text[]) m WHERE m::timestamptz BETWEEN started_at AND coalesce(finished_at, started_at + interval '1 hour'))
 ORDER BY id`
 
 func (t *tx) operationsAbout(ctx context.Context, ids []string, story *Story) error {
-	if err := t.SelectContext(ctx, &story.Operations, operationsAboutQuery, pq.Array(ids)); err != nil {
+	var moved []string
+	for _, m := range story.History {
+		moved = append(moved, timeText(m.At))
+	}
+	if err := t.SelectContext(ctx, &story.Operations, operationsAboutQuery, pq.Array(ids), pq.Array(moved)); err != nil {
 		return fmt.Errorf("read operations: %w", err)
 	}
 	return nil

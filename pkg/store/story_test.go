@@ -122,6 +122,34 @@ func TestAStoryTellsOfWhatWaitsBesideItsRegistration(t *testing.T) {
 	}
 }
 
+func TestAStoryTellsOfAReplayThatRanWhileItChanged(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.event("gala", 5)
+	f.register("gala", "reg-1")
+	run := func(command string, from, to time.Duration) {
+		t.Helper()
+		f.now = noon.Add(from)
+		id, err := f.store.BeginOperation(t.Context(), command, "ada", map[string]string{"since": "72h"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.now = noon.Add(to)
+		if err := f.store.FinishOperation(t.Context(), id, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("replay", 0, time.Hour)
+	run("replay", 2*time.Hour, 4*time.Hour)
+	run("backfill", 2*time.Hour, 4*time.Hour)
+	run("verify --repair", 5*time.Hour, 6*time.Hour)
+	f.now = noon.Add(3 * time.Hour)
+	f.process(about(1, registration.Paid, "reg-1"))
+	if s := f.story("reg-1"); len(s.Operations) != 1 || s.Operations[0].ID != 2 {
+		t.Errorf("%+v", s.Operations)
+	}
+}
+
 func TestADeletedRegistrationLeavesTheStoryOfItsEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
