@@ -35,6 +35,7 @@ const (
 // cluster is two ingesters and two workers, one of each logging JSON and one for people.
 type cluster struct {
 	t                  *testing.T
+	env                []string // of the services
 	db                 *sqlx.DB
 	js                 jetstream.JetStream
 	mailbox            string
@@ -47,7 +48,7 @@ func newCluster(t *testing.T) *cluster {
 	natsURL, databaseURL := natsServer(t), pgtest.Database(t)
 	env := []string{"NATS_URL=" + natsURL, "DATABASE_URL=" + databaseURL, "STRIPE_WEBHOOK_SECRET=" + secret, "ADMIN_ADDR=127.0.0.1:0"}
 	setup(t, env...)
-	c := &cluster{t: t, mailbox: filepath.Join(t.TempDir(), "mailbox")}
+	c := &cluster{t: t, env: env, mailbox: filepath.Join(t.TempDir(), "mailbox")}
 	for _, format := range []string{"json", "console"} {
 		logs := append(slices.Clone(env), "LOG_FORMAT="+format)
 		in := start(t, "ingester", append(logs, "LISTEN_ADDR=127.0.0.1:0"))
