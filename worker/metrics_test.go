@@ -94,7 +94,7 @@ func TestEveryLabelOfAClosedSetIsThereAtZero(t *testing.T) {
 		"guichet_worker_mails_total":          len(registration.MailKinds()) * 4,
 		"guichet_worker_status_changes_total": len(registration.Statuses()),
 		"guichet_worker_event_delay_seconds":  3,
-		"guichet_worker_tasks_total":          7 * 3,
+		"guichet_worker_tasks_total":          len(tasks()) * 3,
 	} {
 		if n, err := testutil.GatherAndCount(registry, name); err != nil || n != want {
 			t.Errorf("%s has %d series, want %d (%v)", name, n, want, err)

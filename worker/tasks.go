@@ -25,6 +25,10 @@ const (
 	taskSilence   = "silence"
 )
 
+func tasks() []string {
+	return []string{taskSweep, taskCleanup, taskMail, taskAsk, taskWatch, taskStreams, taskFigures, taskReconcile, taskSilence}
+}
+
 // errElsewhere is that another worker does the task at this time.
 var errElsewhere = errors.New("another worker does it")
 
@@ -86,7 +90,7 @@ func newTaskMetrics(f promauto.Factory) taskMetrics {
 			Name: "guichet_worker_task_interval_seconds", Help: "How often this worker runs a periodic task.",
 		}, []string{"task"}),
 	}
-	for _, task := range []string{taskSweep, taskCleanup, taskMail, taskAsk, taskWatch, taskStreams, taskFigures, taskReconcile, taskSilence} {
+	for _, task := range tasks() {
 		for _, result := range []string{"ok", "failed", "elsewhere"} {
 			t.runs.WithLabelValues(task, result)
 		}
