@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,6 +18,7 @@ import (
 // has long been told that it failed. Its inbox prefix is "_INBOX_" and the user that the URL names (else
 // name), as least-privilege permissions need. Callers ask IsConnected for readiness.
 func Connect(servers, name string, log *zap.Logger, more ...nats.Option) (*nats.Conn, error) {
+	unreached := &lastReason{}
 	options := []nats.Option{
 		nats.Name("guichet " + name),
 		nats.CustomInboxPrefix("_INBOX_" + user(servers, name)),
@@ -36,7 +38,11 @@ func Connect(servers, name string, log *zap.Logger, more ...nats.Option) (*nats.
 				log.Warn("NATS connection lost", zap.Error(err))
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection restored") }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { unreached.tell(log, err) }),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			unreached.forget()
+			log.Info("NATS connection restored")
+		}),
 	}
 	conn, err := nats.Connect(servers, append(options, more...)...)
 	var parse *url.Error
@@ -47,6 +53,27 @@ func Connect(servers, name string, log *zap.Logger, more ...nats.Option) (*nats.
 		log.Warn("NATS is not reached yet, it is tried again and again", zap.Strings("servers", conn.Servers()), zap.Error(conn.LastError()))
 	}
 	return conn, err
+}
+
+// lastReason is why NATS is not reached. It is told when it is another than before, not at each try.
+type lastReason struct {
+	mu   sync.Mutex
+	last string
+}
+
+func (r *lastReason) tell(log *zap.Logger, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text := err.Error(); text != r.last {
+		r.last = text
+		log.Warn("NATS is not reached", zap.Error(err))
+	}
+}
+
+func (r *lastReason) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = ""
 }
 
 // Dial connects as Connect does, for a command that cannot go on without: it tries until ctx ends, and then

@@ -3,9 +3,11 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,5 +151,35 @@ func TestDial_TakesARefusalForAnAnswer(t *testing.T) {
 	_, err := Dial(t.Context(), strings.Replace(s.URL(), "//", "//ingester:hunter2@", 1), "tests", zap.NewNop())
 	if !errors.Is(err, nats.ErrAuthorization) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestConnect_TellsWhyNATSIsNotReachedOnceAnOutage(t *testing.T) {
+	t.Parallel()
+	dir, port := t.TempDir(), freePort(t)
+	first := startNATS(t, localnats.Options{Dir: dir, Port: port})
+	var tries atomic.Int64
+	conn, logs := connect(t, first.URL(), nats.CustomReconnectDelay(func(int) time.Duration {
+		tries.Add(1)
+		return 10 * time.Millisecond
+	}))
+	told := func() int { return logs.FilterMessage("NATS is not reached").Len() }
+	for outage := range 2 {
+		before := tries.Load()
+		first.Stop()
+		eventually(t, "several tries fail", func() bool { return tries.Load() > before+5 })
+		eventually(t, "the reason is told", func() bool { return told() > outage })
+		first = startNATS(t, localnats.Options{Dir: dir, Port: port})
+		eventually(t, "it comes back", conn.IsConnected)
+		eventually(t, "that is told", func() bool { return logs.FilterMessage("NATS connection restored").Len() == outage+1 })
+	}
+	refused := 0
+	for _, entry := range logs.FilterMessage("NATS is not reached").All() {
+		if strings.Contains(fmt.Sprint(entry.ContextMap()), "refused") {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d times it was told that the connection was refused, in two outages", refused)
 	}
 }
