@@ -33,7 +33,7 @@ type Migration struct {
 // Migrate brings the schema of a DATABASE_URL up to date, making it first if its search_path names one
 // that is not there. It is idempotent, and safe to run from several places at once.
 func Migrate(ctx context.Context, databaseURL string) (applied []Migration, version int64, err error) {
-	db, err := sqlx.Open("postgres", databaseURL)
+	db, err := sqlx.Open("postgres", verified(databaseURL))
 	if err != nil {
 		return nil, 0, fmt.Errorf("open database: %w", err)
 	}
@@ -75,7 +75,7 @@ func createSchema(ctx context.Context, db *sqlx.DB) error {
 	var missing bool
 	var name string
 	if err := db.QueryRowContext(ctx, query).Scan(&missing, &name); err != nil {
-		return fmt.Errorf("reach the database: %w", err)
+		return fmt.Errorf("reach the database: %w", explained(err))
 	}
 	if !missing {
 		return nil

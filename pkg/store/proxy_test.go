@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"testing"
 
 	"github.com/educareschool/guichet/pkg/store"
 )
@@ -32,17 +33,10 @@ func (f *fixture) through(p proxy) *store.Store {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	network, address := "tcp", u.Host
+	network, address := serverOf(f.t, f.url)
 	query := u.Query()
-	if folder := query.Get("host"); folder != "" {
-		port := query.Get("port")
-		if port == "" {
-			port = "5432"
-		}
-		network, address = "unix", folder+"/.s.PGSQL."+port
-		query.Del("host")
-		query.Del("port")
-	}
+	query.Del("host")
+	query.Del("port")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		f.t.Fatal(err)
@@ -72,6 +66,23 @@ func (f *fixture) through(p proxy) *store.Store {
 	defer func() { f.url = direct }()
 	f.url = u.String()
 	return f.open(store.Options{})
+}
+
+// serverOf is where the server of a DATABASE_URL listens.
+func serverOf(t testing.TB, databaseURL string) (network, address string) {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, port := u.Query().Get("host"), u.Query().Get("port")
+	if folder == "" {
+		return "tcp", u.Host
+	}
+	if port == "" {
+		port = "5432"
+	}
+	return "unix", folder + "/.s.PGSQL." + port
 }
 
 func (p proxy) carry(client, server net.Conn) {

@@ -55,7 +55,7 @@ var workerSettings = map[string]string{
 
 // Open connects and refuses a schema that is older than this program.
 func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
-	db, err := sqlx.Open("postgres", with(databaseURL, workerSettings))
+	db, err := sqlx.Open("postgres", with(verified(databaseURL), workerSettings))
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -68,7 +68,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 	db.SetMaxIdleConns(connections)
 	if err := checkSchema(ctx, db); err != nil {
 		_ = db.Close()
-		return nil, err
+		return nil, explained(err)
 	}
 	s := &Store{db: db, policy: o.Policy, mailing: mailing{o.ActionRequiredDelay, MailPending}, now: o.Now}
 	if o.MailsOff {
