@@ -46,7 +46,8 @@ type worker struct {
 	nats      *nats.Conn
 	js        jetstream.JetStream
 	store     *store.Store
-	stored    atomic.Bool // store is set
+	stored    atomic.Bool           // store is set
+	waitsFor  atomic.Pointer[error] // why it is not
 	consuming atomic.Bool
 	mailed    chan struct{} // wakes the outbox
 	unlinked  chan struct{} // wakes the questions to Stripe
@@ -182,7 +183,8 @@ func (w *worker) newOutbox() (*outbox, error) {
 	}, nil
 }
 
-// openStore waits for the database; a schema that is too old is an error at once. It leaves no store when ctx ends first.
+// openStore waits for the database, and for the schema that `guichet setup` makes: it may be made after the worker's
+// start. It leaves no store when ctx ends first.
 func (w *worker) openStore(ctx context.Context) error {
 	for try := 0; ; try++ {
 		opened, err := store.Open(ctx, w.settings.Database.URL, w.settings.Store())
@@ -193,9 +195,8 @@ func (w *worker) openStore(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // told to stop while waiting, which is no failure
-		case errors.Is(err, store.ErrSchemaTooOld):
-			return err
 		}
+		w.waitsFor.Store(&err)
 		w.log.Warn("Waiting for PostgreSQL", zap.Int("try", try+1), zap.Error(err))
 		if !pause(ctx, backoff(try)) {
 			return nil
@@ -205,6 +206,9 @@ func (w *worker) openStore(ctx context.Context) error {
 
 func (w *worker) checkStore(ctx context.Context) error {
 	if !w.stored.Load() {
+		if why := w.waitsFor.Load(); why != nil {
+			return *why
+		}
 		return errors.New("not reached yet")
 	}
 	return w.store.Ping(ctx)

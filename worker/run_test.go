@@ -3,6 +3,10 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +17,7 @@ import (
 
 	"github.com/educareschool/guichet/pkg/localnats"
 	"github.com/educareschool/guichet/pkg/localpg/pgtest"
+	"github.com/educareschool/guichet/pkg/store"
 )
 
 func TestAWrongNATSPasswordEndsTheWorkerAndIsNotRepeated(t *testing.T) {
@@ -32,14 +37,62 @@ func TestAWrongNATSPasswordEndsTheWorkerAndIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestASchemaThatIsTooOldEndsTheWorkerWithTheCommandThatMendsIt(t *testing.T) {
+func TestAWorkerWaitsForItsSchemaAndSaysWhatMakesIt(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	r.settings.Database.URL = pgtest.Database(t)
-	err := Run(t.Context(), Options{Settings: r.settings, Log: nopLog()})
-	if err == nil || !strings.Contains(err.Error(), "guichet setup") {
-		t.Errorf("the worker ended with %v", err)
+	r.settings.AdminAddr = freeAddress(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done, ready := make(chan error, 1), make(chan string, 1)
+	go func() {
+		done <- Run(ctx, Options{Settings: r.settings, Log: nopLog(), Ready: func(addr string) { ready <- addr }})
+	}()
+	r.eventually("it says what it waits for", func() error {
+		status, text, err := get(t, "http://"+r.settings.AdminAddr+"/readyz")
+		if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(text, "guichet setup") {
+			return fmt.Errorf("readyz: %d %s: %w", status, text, err)
+		}
+		return nil
+	})
+	if _, _, err := store.Migrate(t.Context(), r.settings.Database.URL); err != nil {
+		t.Fatal(err)
 	}
+	select {
+	case <-ready:
+	case <-time.After(4 * patience): // it may be in its longest pause
+		t.Error("it did not come good")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// freeAddress is one of loopback on which nothing listens just now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func get(t *testing.T, url string) (status int, text string, err error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close = true
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(body), err
 }
 
 func TestAWrongTemplateEndsTheWorkerAtItsStart(t *testing.T) {
