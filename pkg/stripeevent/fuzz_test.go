@@ -1,8 +1,11 @@
 package stripeevent
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +51,61 @@ func FuzzDecode(f *testing.F) {
 		}
 		if e.Fact != nil {
 			checkFact(t, *e.Fact)
+		}
+	})
+}
+
+// FuzzFact puts any object into an event of each type that tells a fact.
+func FuzzFact(f *testing.F) {
+	kinds := slices.Sorted(maps.Keys(readers))
+	for i := range kinds {
+		f.Add(uint8(i), []byte(paidSession))
+		f.Add(uint8(i), []byte(`{"id":"x_1","object":"x","charge":"ch_1","payment_intent":"pi_1","status":"lost","refunded":true,"created":1790000000,`+
+			`"latest_charge":{"id":"ch_1"},"last_payment_error":{"charge":"ch_1","message":"no"},"metadata":{"registrationId":"reg-1"}}`))
+		f.Add(uint8(i), []byte(`{"id":{"id":{"id":1}},"charge":[],"payment_intent":{},"amount":-0.5,"metadata":[{"registrationId":null}]}`))
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, object []byte) {
+		body := event(kinds[int(kind)%len(kinds)], string(object))
+		e, err := Decode([]byte(body), Filter{})
+		switch {
+		case err != nil && !errors.Is(err, ErrUndecodable):
+			t.Fatal(err)
+		case err != nil || e.Fact == nil:
+		default:
+			checkFact(t, *e.Fact)
+			if e.Registration != "" && !usableID(e.Registration) {
+				t.Errorf("%q is no registration", e.Registration)
+			}
+		}
+	})
+}
+
+// FuzzTooDeep holds the count of levels to encoding/json's.
+func FuzzTooDeep(f *testing.F) {
+	f.Add([]byte(event("ping", paidSession)))
+	f.Add([]byte(strings.Repeat("[", 99) + `"]\"` + strings.Repeat("]", 99)))
+	f.Add([]byte(strings.Repeat(`{"[":[`, 60) + strings.Repeat("]}", 60)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			TooDeep(body)
+			return
+		}
+		decoder, depth, deepest := json.NewDecoder(bytes.NewReader(body)), 0, 0
+		for {
+			token, err := decoder.Token()
+			if err != nil {
+				break
+			}
+			switch token {
+			case json.Delim('{'), json.Delim('['):
+				depth++
+				deepest = max(deepest, depth)
+			case json.Delim('}'), json.Delim(']'):
+				depth--
+			}
+		}
+		if TooDeep(body) != (deepest > MaxDepth) {
+			t.Errorf("%d levels, too deep: %t\n%q", deepest, TooDeep(body), body)
 		}
 	})
 }
