@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"log"
 	"net"
@@ -20,6 +21,7 @@ type mailServer struct {
 
 	mu       sync.Mutex
 	accepted map[string]int // mails by Message-ID
+	clear    int            // those of them that came unencrypted
 	manner   manner
 }
 
@@ -32,7 +34,8 @@ type manner struct {
 	taken func()
 }
 
-func newMailServer(t testing.TB) *mailServer {
+// newMailServer starts a server that offers encryption where it has a configuration for that.
+func newMailServer(t testing.TB, encryption *tls.Config) *mailServer {
 	t.Helper()
 	m := &mailServer{accepted: map[string]int{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,6 +51,7 @@ func newMailServer(t testing.TB) *mailServer {
 		}
 		return &mailSession{m, c}, nil
 	}))
+	m.server.TLSConfig = encryption
 	m.server.ErrorLog = log.New(io.Discard, "", 0)
 	m.server.Domain, m.server.ReadTimeout, m.server.WriteTimeout = "mail.example.org", patience, patience
 	done := make(chan struct{})
@@ -87,6 +91,12 @@ func (m *mailServer) counts() map[string]int {
 	return out
 }
 
+func (m *mailServer) inTheClear() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clear
+}
+
 type mailSession struct {
 	server *mailServer
 	conn   *smtp.Conn
@@ -118,6 +128,9 @@ func (s *mailSession) Data(r io.Reader) error {
 	}
 	s.server.mu.Lock()
 	s.server.accepted[message.Header.Get("Message-Id")]++
+	if _, encrypted := s.conn.TLSConnectionState(); !encrypted {
+		s.server.clear++
+	}
 	s.server.mu.Unlock()
 	if how.taken != nil {
 		how.taken()

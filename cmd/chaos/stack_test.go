@@ -72,7 +72,7 @@ func newStack(t testing.TB, s shape) *stack {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	k := &stack{t: t, dir: dir, mails: newMailServer(t)}
+	k := &stack{t: t, dir: dir, mails: newMailServer(t, nil)}
 	k.postgres = newPostgres(t, s)
 	k.nats = newNATS(t, dir, s)
 	k.db = sqlx.MustConnect("postgres", k.postgres.url("guichet", k.postgres.clean))
