@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -142,6 +143,9 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, mails *outbox, r
 	group.Go(func() error { w.every(running, taskFigures, figuresInterval, nil, w.tellFigures(figures)); return nil })
 	group.Go(func() error { w.every(running, taskSilence, silenceInterval, nil, w.watchSilence); return nil })
 	if w.lookup != nil && w.settings.ReconcileInterval > 0 {
+		if slices.Contains(w.settings.Accounts, "*") {
+			w.log.Warn("STRIPE_ACCOUNTS=* names no connected account to ask for: what Stripe cannot deliver of theirs is not brought in")
+		}
 		group.Go(func() error {
 			w.every(running, taskReconcile, w.settings.ReconcileInterval, w.missed, w.reconcile)
 			return nil
