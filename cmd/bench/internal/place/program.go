@@ -48,9 +48,9 @@ func (p *Place) Service(name string, env Env, watch io.Writer) (*Program, error)
 	return p.start(name, exec.Command(filepath.Join(p.options.Programs, name)), env, watch) // #nosec G204 -- our own programs
 }
 
-// Shipped starts a shipped program with arguments.
-func (p *Place) Shipped(name string, args ...string) (*Program, error) {
-	return p.start(name, exec.Command(filepath.Join(p.options.Programs, name), args...), nil, nil) // #nosec G204 -- our own programs
+// Command starts the shipped guichet with arguments.
+func (p *Place) Command(env Env, args ...string) (*Program, error) {
+	return p.start("guichet", exec.Command(filepath.Join(p.options.Programs, "guichet"), args...), env, nil) // #nosec G204 -- our own program
 }
 
 // Role starts this program's own binary as something else: a baseline, or a nats-server.
@@ -136,8 +136,12 @@ func (p *Program) Stop() error {
 }
 
 // Wait returns when the program has ended by itself, and how.
-func (p *Program) Wait() error {
-	<-p.done
+func (p *Program) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if p.err != nil {
 		return fmt.Errorf("%s ended with %w", p.Name, p.err)
 	}

@@ -90,7 +90,7 @@ func Tiny() Sizes {
 func All() []Scenario {
 	var all []Scenario
 	all = append(all, ingestScenarios()...)
-	all = append(all, duplicates(), drain(), endToEnd(), sustained(), cleanup(), hotEvent(), hotRegistration(), startUp(), micro(), growth())
+	all = append(all, duplicates(), drain(), archived(), endToEnd(), sustained(), cleanup(), hotEvent(), hotRegistration(), startUp(), micro(), growth())
 	return all
 }
 

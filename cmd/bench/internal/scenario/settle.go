@@ -116,11 +116,16 @@ func (p *basin) drainInto(ctx context.Context, database string, workers int) (re
 			return nil, err
 		}
 	}
+	return sample, p.checkStored(ctx, database, before)
+}
+
+// checkStored fails where a database does not hold all events beside those that it held before.
+func (p *basin) checkStored(ctx context.Context, database string, before int) error {
 	after, err := p.stored(ctx, database)
 	if err == nil && after-before != p.events {
-		err = fmt.Errorf("%d events were drained and %d are stored", p.events, after-before)
+		err = fmt.Errorf("%d events were settled and %d are stored", p.events, after-before)
 	}
-	return sample, err
+	return err
 }
 
 func (p *basin) stored(ctx context.Context, database string) (int, error) {

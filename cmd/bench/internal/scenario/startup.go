@@ -78,13 +78,13 @@ func (b *Bench) start(ctx context.Context, name string, services place.Env) (rep
 }
 
 // version is the tool's least command: what its start costs.
-func (b *Bench) version(context.Context) (report.Sample, error) {
+func (b *Bench) version(ctx context.Context) (report.Sample, error) {
 	started := time.Now()
-	program, err := b.Place.Shipped("guichet", "--version")
+	program, err := b.Place.Command(nil, "--version")
 	if err != nil {
 		return nil, err
 	}
-	if err := program.Wait(); err != nil {
+	if err := program.Wait(ctx); err != nil {
 		return nil, err
 	}
 	return report.Sample{"ready ms": milliseconds(time.Since(started))}, nil
