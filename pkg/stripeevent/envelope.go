@@ -31,32 +31,16 @@ func ReadEnvelope(body []byte) (Envelope, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || !gjson.ValidBytes(body) {
 		return Envelope{}, errors.New("the body is not a JSON object")
 	}
-	var e Envelope
-	seen := map[string]bool{}
-	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
-		if seen[key.Str] {
-			return true
-		}
-		seen[key.Str] = true
-		switch key.Str {
-		case "id":
-			e.ID = value.Str
-		case "type":
-			e.Type = value.Str
-		case "created":
-			e.Created = value.Str
-			if value.Type == gjson.Number {
-				e.Created = value.Raw
-			}
-		case "api_version":
-			e.APIVersion = value.Str
-		case "account":
-			e.Account = value.Str
-		case "livemode":
-			e.Livemode = value.Type == gjson.True
-		}
-		return true
-	})
+	root := open(gjson.ParseBytes(body))
+	defer root.release()
+	e := Envelope{
+		ID: root.Get("id").Str, Type: root.Get("type").Str, APIVersion: root.Get("api_version").Str,
+		Account: root.Get("account").Str, Livemode: root.Get("livemode").Type == gjson.True,
+	}
+	created := root.Get("created")
+	if e.Created = created.Str; created.Type == gjson.Number {
+		e.Created = created.Raw
+	}
 	return e, e.check()
 }
 
