@@ -1,12 +1,15 @@
 package acceptance
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -107,6 +110,55 @@ func (d *depot) drain() time.Duration {
 	return took
 }
 
+// processorTime is what all programs of the benchmark have used: those that have ended, those that run, and PostgreSQL. On
+// a machine that others use it tells programs apart when the time does not. It is 0 where /proc is not Linux's.
+func (d *depot) processorTime() time.Duration {
+	d.b.Helper()
+	var ended syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ended); err != nil {
+		d.b.Fatal(err)
+	}
+	total := time.Duration(ended.Utime.Nano() + ended.Stime.Nano())
+	var backend int
+	if err := d.db.Get(&backend, `SELECT pg_backend_pid()`); err != nil {
+		d.b.Fatal(err)
+	}
+	parents := map[int]bool{os.Getpid(): true}
+	own, found := readStat(backend)
+	if found {
+		parents[own.parent] = true
+		postmaster, _ := readStat(own.parent)
+		total += postmaster.used + postmaster.ofChildren
+	}
+	stats, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range stats {
+		id, _ := strconv.Atoi(filepath.Base(dir))
+		if s, found := readStat(id); found && parents[s.parent] && id != own.parent {
+			total += s.used
+		}
+	}
+	return total
+}
+
+// processStat is what /proc tells of a process.
+type processStat struct {
+	parent           int
+	used, ofChildren time.Duration // its own, and that of its children that have ended
+}
+
+func readStat(id int) (processStat, bool) {
+	const tick = 10 * time.Millisecond // as on every Linux
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id))
+	if err != nil {
+		return processStat{}, false
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	number := func(i int) int { n, _ := strconv.Atoi(fields[i]); return n }
+	return processStat{
+		parent: number(1), used: time.Duration(number(11)+number(12)) * tick, ofChildren: time.Duration(number(13)+number(14)) * tick,
+	}, true
+}
+
 // forget empties the database of all that came of events.
 func (d *depot) forget() {
 	d.b.Helper()
@@ -118,12 +170,13 @@ func (d *depot) forget() {
 // report runs a command and reports its rate and its memory.
 func (d *depot) report(b *testing.B, args ...string) {
 	b.Helper()
-	begun := time.Now()
+	begun, used := time.Now(), d.processorTime()
 	p := startWith(b, func(cmd *exec.Cmd) { cmd.Dir = b.TempDir() }, "guichet", slices.Clone(d.env), args...)
 	if code := p.code(); code != 0 {
 		b.Fatalf("guichet %q ended with %d:\n%s", args, code, tail(p.out.String(), 20))
 	}
 	b.ReportMetric(float64(d.events)/time.Since(begun).Seconds(), "events/s")
+	b.ReportMetric(float64((d.processorTime()-used).Microseconds())/float64(d.events), "cpu-µs/event")
 	if used, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		b.ReportMetric(float64(used.Maxrss)/1024, "MB")
 	}
@@ -133,7 +186,9 @@ func BenchmarkReplay(b *testing.B) {
 	d := newDepot(b)
 	b.Run("by the worker", func(b *testing.B) {
 		for b.Loop() {
+			used := d.processorTime()
 			b.ReportMetric(float64(d.events)/d.drain().Seconds(), "events/s")
+			b.ReportMetric(float64((d.processorTime()-used).Microseconds())/float64(d.events), "cpu-µs/event")
 		}
 	})
 	b.Run("verify", func(b *testing.B) {
