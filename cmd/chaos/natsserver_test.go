@@ -12,8 +12,9 @@ import (
 // natsServer is a nats-server that syncs every write, at an address that stays when it is started again.
 type natsServer struct {
 	*program
-	address string
-	route   string // in a cluster
+	address  string
+	route    string // in a cluster
+	password string // of the user guichet, where it wants one
 }
 
 // newNATS starts one server, or a cluster of three.
@@ -26,7 +27,7 @@ func newNATS(t testing.TB, dir string, s shape) []*natsServer {
 	var all []*natsServer
 	var routes []string
 	for range count {
-		n := &natsServer{address: freeAddress(t), route: freeAddress(t)}
+		n := &natsServer{address: freeAddress(t), route: freeAddress(t), password: s.natsUser}
 		all = append(all, n)
 		routes = append(routes, "nats://"+n.route)
 	}
@@ -39,6 +40,9 @@ func newNATS(t testing.TB, dir string, s shape) []*natsServer {
 		config := fmt.Sprintf("server_name: %s\nlisten: %s\nmax_payload: 2MB\njetstream {\n  store_dir: %q\n  sync_interval: always\n}\n", name, n.address, store)
 		if s.cluster { // links stay between services and servers: the servers tell clients of no others
 			config += fmt.Sprintf("cluster {\n  name: chaos\n  listen: %s\n  no_advertise: true\n  routes: [%s]\n}\n", n.route, strings.Join(routes, ", "))
+		}
+		if s.natsUser != "" {
+			config += fmt.Sprintf("authorization { user: guichet, password: %q }\n", s.natsUser)
 		}
 		file := filepath.Join(dir, name+".conf")
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

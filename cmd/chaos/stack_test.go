@@ -25,6 +25,7 @@ type shape struct {
 	natsDir            func(t testing.TB) string
 	postgresDir        func(t testing.TB) string
 	maxBytes           int64             // of the event stream; 0 for its default
+	natsUser           string            // password of the user guichet, whom the servers then want; empty for none
 	env                map[string]string // of the services, beside the usual
 }
 
@@ -119,6 +120,9 @@ func (k *stack) natsURL(links []*link) string {
 		address := s.address
 		if links != nil {
 			address = links[i].address()
+		}
+		if s.password != "" {
+			address = "guichet:" + s.password + "@" + address
 		}
 		out = append(out, "nats://"+address)
 	}
