@@ -127,6 +127,7 @@ func (w *worker) decode(msg jetstream.Msg) *message {
 	event, err := stripeevent.Decode(msg.Data(), w.filter)
 	if err != nil {
 		m.undecoded = err
+		m.event.ID, m.event.Type = msg.Headers().Get(stream.HeaderEventID), msg.Headers().Get(stream.HeaderEventType) // for the log
 		return m
 	}
 	m.event = store.Received{Event: event, Sequence: m.sequence}

@@ -88,6 +88,7 @@ func TestAnUndecodableEventBecomesADeadLetterAndItsNeighboursSettle(t *testing.T
 		t.Errorf("%s: %v", stream.HeaderDeadAt, err)
 	}
 	w.says("Event moved to the dead letters")
+	w.says(`"event_id":"evt_noise"`)
 }
 
 func TestAnEventThatPostgreSQLRefusesIsFoundAndBuried(t *testing.T) {

@@ -45,7 +45,7 @@ func (p *platform) insert(ctx context.Context, of *purchase, nth int) error {
 	}
 	_, err := p.db.ExecContext(ctx, `
 INSERT INTO registrations (id, event_id, email, name, amount_due, currency, checkout_session_id, checkout_created_at, checkout_expires_at)
-VALUES ($1, $2, $1 || '@participants.example.org', $3, $4, 'eur', $5, $6, $7)
+VALUES ($1, $2, md5($1) || '@participants.example.org', $3, $4, 'eur', $5, $6, $7)
 ON CONFLICT (id) DO NOTHING`, of.id, of.event, personalName, simulate.DefaultAmount, session, created, expires)
 	var refused *pq.Error
 	if errors.As(err, &refused) && refused.Constraint == "events_never_oversold" {

@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/educareschool/guichet/pkg/simulate"
@@ -140,6 +141,12 @@ func plots() []func(p *plot, pay *simulate.Payment) {
 	}
 }
 
+// oddities are what registrations' ids may end with, as the platform is free to choose: nothing in Guichet may mind.
+var oddities = []string{
+	"'; DROP TABLE registrations; --", `"><script>alert(1)</script>`, "${jndi:ldap://x}", "%s%n%00", "../../etc/passwd", " é\u202e日本🎟",
+	`\`, "{{.Email}}", "$1", "a b", strings.Repeat("x", 200),
+}
+
 // next writes a purchase of some hours ago.
 func (s *shop) next() *purchase {
 	all := plots()
@@ -148,6 +155,9 @@ func (s *shop) next() *purchase {
 		noted: s.random.IntN(3) > 0, late: s.random.IntN(10) == 0,
 	}
 	s.made++
+	if s.random.IntN(10) == 0 {
+		p.id += oddities[s.random.IntN(len(oddities))]
+	}
 	if s.random.IntN(4) == 0 {
 		p.event, p.late = fmt.Sprintf("scarce-%d", s.random.IntN(scarceEvents)), false
 	}
@@ -163,11 +173,13 @@ func (s *shop) next() *purchase {
 
 // nobodys is an event that concerns no registration.
 func (s *shop) nobodys() simulate.Event {
-	switch s.random.IntN(3) {
+	switch s.random.IntN(4) {
 	case 0:
 		return s.stripe.Thin()
 	case 1:
 		return s.stripe.Unrelated("customer.created")
+	case 2:
+		return s.stripe.Payment([]string{"two\nlines", "a NUL\x00", strings.Repeat("x", 10_000), "\x1b[2J"}[s.random.IntN(4)]).Completed()
 	default:
 		return s.stripe.Payment("").Completed() // as of Stripe's dashboard
 	}
