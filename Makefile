@@ -49,16 +49,23 @@ CHAOS = $(GO) test -count=1 -parallel 4 -timeout 5h -v ./cmd/chaos | grep -v '^=
 chaos: ## Inject every fault a few times and hold every acknowledged event against what came of it; needs root and Linux.
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=short $(CHAOS)
+	$(GO) test -count=3 -run 'ThreeDays|ChangeOfClocks' ./pkg/store
 
 .PHONY: chaos-long
 chaos-long: ## The same with every fault up to hundreds of times: some hours.
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=long $(CHAOS)
+	$(GO) test -count=20 -timeout 1h -run 'ThreeDays|ChangeOfClocks' ./pkg/store
+	$(MAKE) fuzz FUZZTIME=60s
 
 .PHONY: metrics
 metrics: ## Write the table of docs/metrics.md anew, from what the running services tell.
 	@.ci/need postgresql
 	$(GO) test ./deploy -run TestMetrics_TheTableInTheDocs -update-metrics
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the programs call, where their database can be reached.
+	@.ci/vuln
 
 .PHONY: lint
 lint: ## Check format, vet and golangci-lint, at the versions pinned in .ci/tools.

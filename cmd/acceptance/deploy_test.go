@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,19 @@ func TestTheServicesNeedNoMoreRightsThanTheShippedNATSConfigurationGives(t *test
 		p.stop()
 		if strings.Contains(strings.ToLower(p.out.String()), "permissions violation") {
 			t.Errorf("%s was refused something:\n%s", p.name, tail(p.out.String(), 40))
+		}
+	}
+}
+
+func TestTheAdminPortIsOnLoopbackUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ingester", "worker"} {
+		p := start(t, name, nil, "--help")
+		if code := p.code(); code != 0 {
+			t.Fatalf("%s --help ended with %d", name, code)
+		}
+		if !regexp.MustCompile(`ADMIN_ADDR +127\.0\.0\.1:\d+ `).MatchString(p.out.String()) {
+			t.Errorf("%s --help shows no loopback address for ADMIN_ADDR:\n%s", name, p.out.String())
 		}
 	}
 }
