@@ -15,7 +15,7 @@ func TestBatchesComeInOrderThoughSeveralAreInWork(t *testing.T) {
 	a, _ := archived(t, events)
 	var mu sync.Mutex
 	now, most := 0, 0
-	second := make(chan struct{})
+	first, second := make(chan struct{}), make(chan struct{})
 	next, batches := uint64(1), 0
 	var looked, total uint64
 	err := archive.Batches(t.Context(), a, archive.Filter{}, archive.Batching{Size: size, InWork: inWork, Seen: func(d, n uint64) { looked, total = d, n }},
@@ -25,9 +25,11 @@ func TestBatchesComeInOrderThoughSeveralAreInWork(t *testing.T) {
 			most = max(most, now)
 			mu.Unlock()
 			switch batch[0].Sequence {
-			case 1: // it ends after the second
+			case 1: // it ends after the second, which does not begin its work before it
+				close(first)
 				<-second
 			case size + 1:
+				<-first
 				close(second)
 			}
 			mu.Lock()
