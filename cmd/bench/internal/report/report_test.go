@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func results() *Results {
@@ -63,12 +64,12 @@ func TestTheTableSaysWhatIsMissed(t *testing.T) {
 	r.Add(results(), []Comparison{
 		{Name: "reached", Case: "ours", Metric: "rate", Unit: "/s", Against: "plain", AtLeast: 10, Dream: 12},
 		{Name: "not reached", Case: "ours", Metric: "rate", Unit: "/s", Mark: 1_000_000, AtLeast: 1},
-	})
+	}, time.Minute, 0.25)
 	var out strings.Builder
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"DRAIN", "10.00 ok", "12.00", "1,000,000", "0.00 MISSED"} {
+	for _, want := range []string{"DRAIN", "10.00 ok", "12.00", "1,000,000", "0.00 MISSED", "1m0s; other programs had 25 %"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table has no %q:\n%s", want, out.String())
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/educareschool/guichet/cmd/bench/internal/place"
 )
@@ -17,12 +18,22 @@ type Report struct {
 	Machine      place.Machine `json:"machine"`
 	Started      string        `json:"started"`
 	Took         string        `json:"took"`
+	Scenarios    []Scenario    `json:"scenarios"`
 	Rows         []Row         `json:"rows"`
 	Measurements []Measurement `json:"measurements"`
 }
 
-// Add takes in a scenario's results.
-func (r *Report) Add(results *Results, comparisons []Comparison) {
+// Scenario says how the rows of one were measured.
+type Scenario struct {
+	Name string `json:"name"`
+	Took string `json:"took"`
+	// Others is the share of the machine, from 0 to 1, that other programs had meanwhile.
+	Others float64 `json:"others"`
+}
+
+// Add takes in a scenario's results, how long they took, and the share of the machine that others had meanwhile.
+func (r *Report) Add(results *Results, comparisons []Comparison, took time.Duration, others float64) {
+	r.Scenarios = append(r.Scenarios, Scenario{results.scenario, took.String(), others})
 	r.Measurements = append(r.Measurements, results.Measurements()...)
 	for _, c := range comparisons {
 		if row := results.Compare(c); row.Runs > 0 && row.BaselineMedian > 0 {
@@ -50,16 +61,21 @@ func (r *Report) Print(w io.Writer) error {
 	_, _ = fmt.Fprintf(w, "\na synced write of 4 kB takes %.0f µs; load average before %s, after %s\n%s, took %s\n",
 		m.SyncMicro, m.Load, m.LoadAfter, r.Started, r.Took)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	scenario := ""
-	for _, row := range r.Rows {
-		if row.Scenario != scenario {
-			scenario = row.Scenario
-			_, _ = fmt.Fprintf(t, "\n%s\tmedian\tof\tleast … most\tbaseline\tits median\tratio\tat least\tdream\n", strings.ToUpper(scenario))
+	for _, s := range r.Scenarios {
+		_, _ = fmt.Fprintf(t, "\n%s\tmedian\tof\tleast … most\tbaseline\tits median\tratio\tat least\tdream\n", strings.ToUpper(s.Name))
+		for _, row := range r.Rows {
+			if row.Scenario == s.Name {
+				row.print(t)
+			}
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s %s\t%d\t%s … %s\t%s\t%s\t%s\t%s\t%s\n", row.Name, number(row.Median), row.Unit, row.Runs,
-			number(row.Min), number(row.Max), row.Baseline, number(row.BaselineMedian), row.verdict(), mark(row.AtLeast), mark(row.Dream))
+		_, _ = fmt.Fprintf(t, "(%s; other programs had %.0f %% of the machine)\n", s.Took, 100*s.Others)
 	}
 	return t.Flush()
+}
+
+func (row Row) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "%s\t%s %s\t%d\t%s … %s\t%s\t%s\t%s\t%s\t%s\n", row.Name, number(row.Median), row.Unit, row.Runs,
+		number(row.Min), number(row.Max), row.Baseline, number(row.BaselineMedian), row.verdict(), mark(row.AtLeast), mark(row.Dream))
 }
 
 // verdict is the ratio, and whether it reaches what it should.

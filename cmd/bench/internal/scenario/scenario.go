@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime"
 	"time"
 
 	"github.com/educareschool/guichet/cmd/bench/internal/place"
@@ -109,7 +110,7 @@ func (b *Bench) Run(ctx context.Context, pick *regexp.Regexp, growth bool, into 
 
 // measure runs all cases once, then again: what else the machine does meanwhile meets them alike.
 func (b *Bench) measure(ctx context.Context, s Scenario, into *report.Report) error {
-	started := time.Now()
+	started, before := time.Now(), b.Place.Busy()
 	b.say("%s: getting ready", s.Name)
 	cases, err := s.Open(ctx, b)
 	if err != nil {
@@ -129,9 +130,13 @@ func (b *Bench) measure(ctx context.Context, s Scenario, into *report.Report) er
 			results.Add(c.Name, sample)
 		}
 	}
-	into.Add(results, s.Rows)
-	b.say("%s: measured in %s\n", s.Name, time.Since(started).Round(time.Second))
-	return b.Place.Clear()
+	if err := b.Place.Clear(); err != nil {
+		return err
+	}
+	took := time.Since(started).Round(time.Second)
+	into.Add(results, s.Rows, took, b.Place.Busy().OthersSince(before, runtime.NumCPU()))
+	b.say("%s: measured in %s\n", s.Name, took)
+	return nil
 }
 
 // say replaces the line of progress.
