@@ -29,7 +29,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 // patience bounds how long a condition may take on a busy machine.
-const patience = 8 * time.Second
+const patience = 30 * time.Second
 
 // room is a NATS server with the streams and a migrated database, in which workers run.
 type room struct {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package chaos holds every acknowledged event against faults: a hostile Stripe sends, a ledger keeps every
 // answer, faults are injected into the built binaries, their NATS and their PostgreSQL, and a checker that
 // shares nothing with the services then looks for what was lost or done twice.
