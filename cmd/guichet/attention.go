@@ -64,12 +64,13 @@ func (c attentionList) Run(ctx context.Context, g globals, s surroundings) error
 type attentionAck struct {
 	Number int64  `arg:"" help:"Number of the attention, as 'guichet attention list' shows it."`
 	Note   string `required:"" help:"What was done about it." placeholder:"TEXT"`
-	By     string `help:"Who has seen to it; else the user and host that run this." placeholder:"NAME"`
+	consent
 }
 
 // Help shows an example.
 func (attentionAck) Help() string {
-	return `The flag stays on the registration for as long as its cause is there; it waits for nobody any longer.
+	return `The flag stays on the registration for as long as its cause is there; it waits for nobody any longer. This
+asks on a terminal; in a script the number and the note are consent enough.
 
     guichet attention ack 12 --note "refunded the second payment"
 
@@ -81,15 +82,27 @@ func (c attentionAck) Run(ctx context.Context, g globals, s surroundings) error 
 	if strings.TrimSpace(c.Note) == "" {
 		return usageError{errors.New("--note says nothing: say what was done about it")}
 	}
-	by := consent{By: c.By}.who()
 	db, err := g.openStore(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	if err := db.Acknowledge(ctx, c.Number, by, c.Note); err != nil {
+	if s.Interactive {
+		if err := c.ask(s, fmt.Sprintf("Attention %d will be noted as seen by %s, and wait for nobody any longer.", c.Number, c.who())); err != nil {
+			return err
+		}
+	}
+	done, err := recorded(ctx, db, "attention ack", c.consent, acknowledged{c.Number, ""}, func() (acknowledged, error) {
+		return acknowledged{c.Number, c.who()}, db.Acknowledge(ctx, c.Number, c.who(), c.Note)
+	})
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Stdout, "Attention %d is noted as seen by %s.\n", c.Number, by)
-	return err
+	return g.print(s.Stdout, done, [][]string{{fmt.Sprintf("Attention %d is noted as seen by %s.", done.Attention, done.By)}})
+}
+
+// acknowledged is the record of an acknowledgement; the note is on the attention itself, as it may name people.
+type acknowledged struct {
+	Attention int64  `json:"attention"`
+	By        string `json:"by,omitempty"`
 }

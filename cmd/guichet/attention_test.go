@@ -107,3 +107,27 @@ func TestAttention_IsAcknowledgedOnceAndWithANote(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestAttention_AsksAPersonAndRecordsIt(t *testing.T) {
+	t.Parallel()
+	env := withAttention(t)
+	db := sqlx.MustConnect("postgres", env["DATABASE_URL"])
+	defer func() { _ = db.Close() }()
+	ack := func(answer string) result {
+		return guichetAsked(t, env, answer, "attention", "ack", "1", "--note", "called Ada", "--by", "Zoé")
+	}
+	recorded := func() string {
+		var out string
+		if err := db.Get(&out, `SELECT coalesce(string_agg(concat_ws(' ', command, by_whom, detail, result), ';'), '') FROM operations WHERE finished_at IS NOT NULL`); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if got := ack("n\n"); got.code != service.ExitFailed || !strings.Contains(got.stderr, "Attention 1 will be noted as seen by Zoé") || recorded() != "" {
+		t.Errorf("%+v, recorded %s", got, recorded())
+	}
+	got := ack("y\n")
+	if want := `attention ack Zoé {"attention": 1} {"by": "Zoé", "attention": 1}`; got.code != service.ExitOK || recorded() != want {
+		t.Errorf("%+v, recorded %s", got, recorded())
+	}
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/educareschool/guichet/pkg/lookup/fakestripe"
 	"github.com/educareschool/guichet/pkg/service"
-	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/pkg/simulate"
 	"github.com/educareschool/guichet/pkg/stream"
 )
@@ -79,12 +77,9 @@ func TestBackfill_AsksBeforeItBringsAnythingIn(t *testing.T) {
 	}
 	w.holds(stream.Events, 0)
 	for answer, want := range map[string]int{"n\n": service.ExitFailed, "y\n": service.ExitOK} {
-		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), []string{"backfill", "--apply", "--data", t.TempDir()}, surroundings{
-			Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true, Settings: settings.Source{Env: w.env},
-		})
-		if code != want || !strings.Contains(stderr.String(), "Go on? [y/N]") {
-			t.Errorf("%q: %d %s %s", answer, code, stdout.String(), stderr.String())
+		got := guichetAsked(t, w.env, answer, "backfill", "--apply")
+		if got.code != want || !strings.Contains(got.stderr, "Go on? [y/N]") {
+			t.Errorf("%q: %+v", answer, got)
 		}
 	}
 	w.holds(stream.Events, 1)

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/educareschool/guichet/pkg/service"
-	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/pkg/store"
 )
 
@@ -128,18 +126,12 @@ func TestMailsRetry_SaysWhatItWillDoAndRecordsIt(t *testing.T) {
 func TestMailsRetry_AsksAPerson(t *testing.T) {
 	t.Parallel()
 	w := outbox(t)
-	ask := func(answer string) (int, string) {
-		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), []string{"mails", "retry", "1", "--data", t.TempDir()}, surroundings{
-			Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true, Settings: settings.Source{Env: w.env},
-		})
-		return code, stdout.String() + stderr.String()
+	got := guichetAsked(t, w.env, "n\n", "mails", "retry", "1")
+	if got.code != service.ExitFailed || !strings.Contains(got.stderr, "Go on?") || !strings.Contains(got.stderr, "nothing was changed") || w.mailStatuses() != "failed suppressed sent pending" {
+		t.Errorf("%+v", got)
 	}
-	if code, said := ask("n\n"); code != service.ExitFailed || !strings.Contains(said, "Go on?") || !strings.Contains(said, "nothing was changed") || w.mailStatuses() != "failed suppressed sent pending" {
-		t.Errorf("%d %s", code, said)
-	}
-	if code, said := ask("y\n"); code != service.ExitOK || w.mailStatuses() != "pending suppressed sent pending" {
-		t.Errorf("%d %s", code, said)
+	if got := guichetAsked(t, w.env, "y\n", "mails", "retry", "1"); got.code != service.ExitOK || w.mailStatuses() != "pending suppressed sent pending" {
+		t.Errorf("%+v", got)
 	}
 }
 

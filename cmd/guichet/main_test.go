@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/educareschool/guichet/pkg/localpg/pgtest"
@@ -27,6 +28,16 @@ func guichetIn(ctx context.Context, data string, env map[string]string, args ...
 	var stdout, stderr bytes.Buffer
 	code := run(ctx, append(args, "--data", data), surroundings{
 		Stdout: &stdout, Stderr: &stderr, Settings: settings.Source{Env: env},
+	})
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// guichetAsked runs a command at a terminal where a person answers.
+func guichetAsked(t *testing.T, env map[string]string, answer string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), append(args, "--data", t.TempDir()), surroundings{
+		Stdin: strings.NewReader(answer), Stdout: &stdout, Stderr: &stderr, Interactive: true, Settings: settings.Source{Env: env},
 	})
 	return result{code, stdout.String(), stderr.String()}
 }
