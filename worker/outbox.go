@@ -53,8 +53,9 @@ func mailLimiter(perMinute int) *rate.Limiter {
 }
 
 // send takes mails until none is left whose turn has come. It ends early, with the failure, when the
-// server itself failed: the next mail would fare the same.
-func (o *outbox) send(ctx context.Context) error {
+// server itself failed: the next mail would fare the same. When stopping ends it begins no more; the mail on its way has
+// until work ends, else the server might take a mail that nobody notes as sent.
+func (o *outbox) send(stopping, work context.Context) error {
 	for {
 		size := outboxSize
 		if o.limiter != nil {
@@ -64,7 +65,7 @@ func (o *outbox) send(ctx context.Context) error {
 			return nil
 		}
 		ends := time.Now().Add(mailLease)
-		claimed, err := o.store.ClaimMails(ctx, size, mailLease)
+		claimed, err := o.store.ClaimMails(work, size, mailLease)
 		if err != nil || len(claimed) == 0 {
 			return err
 		}
@@ -75,15 +76,15 @@ func (o *outbox) send(ctx context.Context) error {
 				if o.limiter != nil {
 					o.limiter.Allow()
 				}
-				status, note, cause = o.deliver(ctx, n)
+				status, note, cause = o.deliver(work, n)
 			}
-			if err := o.finish(ctx, n, status, note, cause); err != nil {
+			if err := o.finish(work, n, status, note, cause); err != nil {
 				return err
 			}
 			var failure *mail.Failure
 			switch {
-			case ctx.Err() != nil:
-				stopped = ctx.Err()
+			case stopping.Err() != nil:
+				stopped = stopping.Err()
 			case errors.As(cause, &failure) && failure.OfServer():
 				stopped = cause
 			case time.Until(ends) < mailTimeout:
@@ -97,13 +98,13 @@ func (o *outbox) send(ctx context.Context) error {
 }
 
 // deliver sends one mail, unless the state has stopped wanting it.
-func (o *outbox) deliver(stopping context.Context, n store.Notification) (status store.MailStatus, note string, err error) {
+func (o *outbox) deliver(work context.Context, n store.Notification) (status store.MailStatus, note string, err error) {
 	if n.Wanted == nil {
 		return store.MailDropped, "no longer wanted", nil
 	}
 	span := o.startMail(n)
 	defer func() { endMail(span, status) }()
-	ctx, cancel := context.WithTimeout(stopping, mailTimeout)
+	ctx, cancel := context.WithTimeout(work, mailTimeout)
 	defer cancel()
 	id := fmt.Sprintf("%d.%d", n.ID, n.CreatedAt.UnixMilli())
 	message, err := o.composer.Compose(o.content(n), id, n.CreatedAt)
@@ -114,7 +115,7 @@ func (o *outbox) deliver(stopping context.Context, n store.Notification) (status
 	switch {
 	case err == nil:
 		return store.MailSent, o.place(message), nil
-	case stopping.Err() != nil, errors.As(err, &failure) && failure.Class == mail.Temporary && n.Attempts < mailTries:
+	case work.Err() != nil, errors.As(err, &failure) && failure.Class == mail.Temporary && n.Attempts < mailTries:
 		return store.MailPending, err.Error(), err
 	default:
 		return store.MailFailed, err.Error(), err

@@ -162,6 +162,31 @@ func TestSeveralWorkersSendNoMailTwice(t *testing.T) {
 	}
 }
 
+func TestAWorkerThatIsToldToStopEndsTheMailThatItHasBegunAndBeginsNoOther(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	office := r.bySMTP()
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	office.answer(func(string) error {
+		once.Do(func() { close(begun) })
+		<-proceed
+		return nil
+	})
+	r.register("reg-1", "reg-2")
+	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
+	w := r.work()
+	<-begun
+	r.is("2", `SELECT count(*) FROM notifications`)
+	w.cancel()
+	close(proceed)
+	w.stop()
+	r.is("pending 1, sent 1", `SELECT string_agg(status || ' ' || n, ', ' ORDER BY status) FROM (SELECT status, count(*) n FROM notifications GROUP BY 1) s`)
+	if taken, twice, _ := office.count(); taken != 1 || twice != 0 {
+		t.Errorf("%d mails taken, %d twice", taken, twice)
+	}
+}
+
 func TestAServerThatIsAwayIsAskedOnceARound(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)

@@ -156,7 +156,10 @@ func (w *worker) run(ctx context.Context, probes *admin.Server, mails *outbox, r
 	}
 	if mails != nil {
 		mails.store = w.store
-		group.Go(func() error { w.every(running, taskMail, outboxInterval, w.mailed, mails.send); return nil })
+		group.Go(func() error {
+			w.every(running, taskMail, outboxInterval, w.mailed, func(ctx context.Context) error { return mails.send(ctx, work) })
+			return nil
+		})
 	}
 	w.log.Info("Worker started", zap.String("admin", probes.Addr()))
 	if ready != nil {
