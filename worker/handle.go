@@ -48,18 +48,27 @@ func judge(err error, size int, deliveries uint64, stopping bool) verdict {
 	}
 }
 
-// handle settles a batch and answers each of its messages.
+// handle settles a batch and answers each of its messages. Those that come again go apart: what made their last batch
+// fail may be among them, and their neighbours are not to be tried over and over for it. Dead letters come last.
 func (w *worker) handle(ctx context.Context, batch []*message) {
-	good := make([]*message, 0, len(batch))
+	var fresh, again, undecoded []*message
 	for _, m := range batch {
-		if m.undecoded != nil {
-			w.answer(ctx, judge(m.undecoded, 1, m.deliveries, false), []*message{m}, m.undecoded)
-			continue
+		switch {
+		case m.undecoded != nil:
+			undecoded = append(undecoded, m)
+		case m.deliveries > 1:
+			again = append(again, m)
+		default:
+			fresh = append(fresh, m)
 		}
-		good = append(good, m)
 	}
-	if len(good) > 0 {
-		w.settle(ctx, good)
+	for _, part := range [][]*message{fresh, again} {
+		if len(part) > 0 {
+			w.settle(ctx, part)
+		}
+	}
+	for _, m := range undecoded {
+		w.answer(ctx, judge(m.undecoded, 1, m.deliveries, false), []*message{m}, m.undecoded)
 	}
 }
 
