@@ -252,8 +252,7 @@ func TestAStormShowsNoDifferences(t *testing.T) {
 	t.Parallel()
 	const workers, batches = 2, 60
 	f := newFixture(t)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := someSeed(t)
 	f.exec(resetWorld)
 	f.now = noon.Add(26 * time.Hour)
 	stores := []*store.Store{f.store, f.open(store.Options{})}

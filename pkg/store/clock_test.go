@@ -44,9 +44,7 @@ type delivery struct {
 
 func threeDaysOfRetries(t *testing.T, begin time.Time) {
 	const count = 300
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 4))
+	random := rand.New(rand.NewPCG(someSeed(t), 4))
 	f := newFixture(t)
 	f.now = begin
 	f.event("e", count)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +154,21 @@ func TestStories(t *testing.T) {
 func (f *fixture) platform(statement string, args []any) error {
 	_, err := f.db.ExecContext(context.Background(), statement, args...)
 	return err
+}
+
+// someSeed is what a test's randomness follows from: a new one, or that of a run to repeat. It is printed when the test fails.
+func someSeed(t testing.TB) uint64 {
+	t.Helper()
+	const variable = "GUICHET_CHAOS_SEED"
+	seed := rand.Uint64()
+	if given := os.Getenv(variable); given != "" {
+		var err error
+		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatalf("%s: %v", variable, err)
+		}
+	}
+	t.Logf("repeat with %s=%d", variable, seed)
+	return seed
 }
 
 // randomly draws from a seeded source; it is not safe for concurrent use.

@@ -25,8 +25,7 @@ func TestAStorm(t *testing.T) {
 		stores = append(stores, f.open(store.Options{}))
 	}
 	for range rounds {
-		seed := rand.Uint64()
-		t.Logf("seed %d", seed)
+		seed := someSeed(t)
 		f.exec(resetWorld)
 		f.now = noon.Add(26 * time.Hour)
 		var group errgroup.Group
