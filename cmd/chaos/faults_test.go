@@ -2,18 +2,25 @@
 
 package chaos
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestNoAcknowledgedEventIsLostOrDoubled(t *testing.T) {
 	if scaleOf(t) == smoke {
 		t.Parallel()
-		play(t, medley(), 1, &report{})
+		play(t, medley(), 1, newReport())
 		return
 	}
-	t.Run("no 200 before the sync", no200BeforeTheSync)
-	t.Run("slow and greedy clients", slowAndGreedyClients)
-	rows := &report{}
+	rows := newReport()
+	order := []string{syncRow, slowRow, largeRow, endlessRow}
+	t.Run("no 200 before the sync", func(t *testing.T) { no200BeforeTheSync(t, rows) })
+	t.Run("slow and greedy clients", func(t *testing.T) { slowAndGreedyClients(t, rows) })
 	all := scenarios()
+	for _, s := range all {
+		order = append(order, s.name)
+	}
 	for _, together := range []bool{false, true} { // those that measure have the machine to themselves
 		t.Run("fault", func(t *testing.T) {
 			for _, s := range all {
@@ -29,7 +36,7 @@ func TestNoAcknowledgedEventIsLostOrDoubled(t *testing.T) {
 			}
 		})
 	}
-	rows.print(all)
+	fmt.Print(rows.table(order))
 }
 
 // scenarios are all faults, in the order of the table.

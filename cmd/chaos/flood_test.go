@@ -5,6 +5,7 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -29,21 +30,74 @@ const (
 	memoryTarget = "230MiB"
 )
 
+// Rows of the table.
+const (
+	slowRow    = "500 slow connections (slowloris)"
+	largeRow   = "100 bodies of 1 MiB at once"
+	endlessRow = "400 bodies of 1 MiB that do not end"
+)
+
 // slowAndGreedyClients holds the ingester, as it is shipped, against clients that keep it waiting or send more than
 // anybody should: good requests are answered in time, and its memory is bounded.
-func slowAndGreedyClients(t *testing.T) {
+func slowAndGreedyClients(t *testing.T, rows *report) {
 	k := newStack(t, shape{ingester: "ingester-plain", env: map[string]string{"GOMEMLIMIT": memoryTarget}})
 	k.awaitReady()
-	in := k.ingesters[0]
-	t.Run("500 slow connections", func(t *testing.T) { goodRequestsAmongSlowOnes(t, in) })
-	t.Run("100 bodies of 1 MiB at once", func(t *testing.T) { largeBodiesAtOnce(t, in) })
-	t.Run("400 bodies of 1 MiB that do not end", func(t *testing.T) { bodiesThatDoNotEnd(t, in) })
-	most := in.peakMemory()
-	t.Logf("the ingester has used %d MB at the most", most>>20)
+	js := k.jetStream()
+	for n, c := range []struct {
+		row    string
+		strike func(t *testing.T, f *flood) (times int)
+	}{{slowRow, goodRequestsAmongSlowOnes}, {largeRow, largeBodiesAtOnce}, {endlessRow, bodiesThatDoNotEnd}} {
+		t.Run(c.row, func(t *testing.T) {
+			rows.begin(c.row)
+			stripe := simulate.New(rand.New(rand.NewPCG(uint64(n), 1)), time.Now)
+			f := &flood{row: c.row, in: k.ingesters[0], stripe: stripe, ledger: newLedger(), report: rows}
+			times := c.strike(t, f)
+			events, deliveries, refused := f.ledger.totals()
+			healed := time.Now()
+			var found findings
+			eventually(t, "every event is processed", func() error { // else what the checker found is the failure
+				found = findings{}
+				if err := (checker{db: k.db, js: js, ledger: f.ledger}).events(t.Context(), &found); err != nil {
+					return err
+				}
+				if len(found.lost) > 0 {
+					return errors.New(found.lost[0])
+				}
+				return nil
+			})
+			rows.add(result{c.row, times, events, deliveries, refused, len(found.lost), len(found.doubled), 0, time.Since(healed)})
+			for _, twice := range found.doubled {
+				t.Error(twice)
+			}
+		})
+	}
+	most := k.ingesters[0].peakMemory()
+	rows.note("slow and greedy clients", "the ingester has used %d MB at the most, of %d", most>>20, maxMemory>>20)
 	if most > maxMemory {
 		t.Errorf("the ingester has used %d MB", most>>20)
 	}
 	k.discreet()
+}
+
+// flood is one of these clients, and good requests beside it, whose answers are written down.
+type flood struct {
+	row    string
+	in     *ingester
+	stripe *simulate.Stripe
+	ledger *ledger
+	report *report
+}
+
+// post delivers a good event once.
+func (f *flood) post(ctx context.Context, client *http.Client, e simulate.Event) (answer, error) {
+	a := answer{At: time.Now()}
+	status, _, err := simulate.Post(ctx, client, f.in.door, newSecret, e)
+	if err == nil {
+		a.Status = status
+	}
+	a.Took = time.Since(a.At)
+	f.ledger.note(e.ID, a)
+	return a, err
 }
 
 func (in *ingester) host() string {
@@ -96,7 +150,7 @@ func (in *ingester) dribble(ctx context.Context, begin string) (ended int) {
 	return ended
 }
 
-func goodRequestsAmongSlowOnes(t *testing.T, in *ingester) {
+func goodRequestsAmongSlowOnes(t *testing.T, f *flood) int {
 	const connections, requests, limit = 500, 1000, 500 * time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	var slow sync.WaitGroup
@@ -108,22 +162,22 @@ func goodRequestsAmongSlowOnes(t *testing.T, in *ingester) {
 			begin = "POST /stripe/webhooks HTTP/1.1\r\nHost: test\r\nStripe-Signature: t=1,v1=00\r\nContent-Length: 1048576\r\n\r\n"
 		}
 		slow.Go(func() {
-			n := in.dribble(ctx, begin)
+			n := f.in.dribble(ctx, begin)
 			mu.Lock()
 			defer mu.Unlock()
 			ended += n
 		})
 	}
-	stripe := simulate.New(rand.New(rand.NewPCG(1, 1)), time.Now)
 	client := &http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
 	var took []time.Duration
 	for range requests { // 50 a second, longer than the server waits for headers or for a body
-		began := time.Now()
-		status, answer, err := simulate.Post(ctx, client, in.door, newSecret, stripe.Unrelated("customer.created"))
-		took = append(took, time.Since(began))
-		if err != nil || status != http.StatusOK {
-			t.Errorf("a good request was answered %d %s (%v)", status, answer, err)
+		e := f.stripe.Unrelated("customer.created")
+		f.ledger.promise(e, false)
+		a, err := f.post(ctx, client, e)
+		took = append(took, a.Took)
+		if !a.accepted() {
+			t.Errorf("a good request was answered %d (%v)", a.Status, err)
 		}
 		pause(t, 20*time.Millisecond)
 	}
@@ -131,14 +185,18 @@ func goodRequestsAmongSlowOnes(t *testing.T, in *ingester) {
 	slow.Wait()
 	slices.Sort(took)
 	half, most := took[len(took)/2], took[len(took)*99/100]
-	t.Logf("good requests among %d slow connections: half within %s, 99 %% within %s; the server ended %d slow ones", connections, half, most, ended)
+	f.report.note(f.row, "good requests among them: half within %.1f ms, 99 %% within %.1f ms; the server ended %d slow connections",
+		milliseconds(half), milliseconds(most), ended)
 	if most > limit {
 		t.Errorf("99 %% of the good requests took up to %s", most)
 	}
 	if ended < connections { // each of them at least once
 		t.Errorf("the server ended %d slow connections only", ended)
 	}
+	return connections
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // largeEvent is a good event of exactly 1 MiB.
 func largeEvent(stripe *simulate.Stripe) simulate.Event {
@@ -147,38 +205,33 @@ func largeEvent(stripe *simulate.Stripe) simulate.Event {
 	return e
 }
 
-func largeBodiesAtOnce(t *testing.T, in *ingester) {
+func largeBodiesAtOnce(t *testing.T, f *flood) int {
 	const bodies = 100
-	stripe := simulate.New(rand.New(rand.NewPCG(2, 2)), time.Now)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: bodies}, Timeout: patience}
 	defer client.CloseIdleConnections()
 	var sending sync.WaitGroup
-	var mu sync.Mutex
-	busy := 0
 	for range bodies {
-		e := largeEvent(stripe)
+		e := largeEvent(f.stripe)
+		f.ledger.promise(e, false)
 		sending.Go(func() {
 			for {
-				status, answer, err := simulate.Post(t.Context(), client, in.door, newSecret, e)
-				if err == nil && status == http.StatusOK {
+				a, err := f.post(t.Context(), client, e)
+				if a.accepted() {
 					return
 				}
-				if err != nil || status != http.StatusServiceUnavailable {
-					t.Errorf("answered %d %s (%v)", status, answer, err)
+				if a.Status != http.StatusServiceUnavailable {
+					t.Errorf("answered %d (%v)", a.Status, err)
 					return
 				}
-				mu.Lock()
-				busy++
-				mu.Unlock()
 				pause(t, time.Second) // as Retry-After says
 			}
 		})
 	}
 	sending.Wait()
-	t.Logf("%d events of 1 MiB at once: all stored, after %d answers of 503", bodies, busy)
+	return bodies
 }
 
-func bodiesThatDoNotEnd(t *testing.T, in *ingester) {
+func bodiesThatDoNotEnd(t *testing.T, f *flood) int {
 	const connections = 400
 	almost := "POST /stripe/webhooks HTTP/1.1\r\nHost: test\r\nStripe-Signature: t=1,v1=00\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n" +
 		strings.Repeat("x", 1<<20-2)
@@ -186,7 +239,7 @@ func bodiesThatDoNotEnd(t *testing.T, in *ingester) {
 	var sending sync.WaitGroup
 	for range connections {
 		sending.Go(func() {
-			c, err := net.Dial("tcp", in.host())
+			c, err := net.Dial("tcp", f.in.host())
 			if err != nil {
 				return
 			}
@@ -198,10 +251,12 @@ func bodiesThatDoNotEnd(t *testing.T, in *ingester) {
 	}
 	sending.Wait()
 	stop()
-	stripe := simulate.New(rand.New(rand.NewPCG(3, 3)), time.Now)
 	client := &http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
-	if status, answer, err := simulate.Post(t.Context(), client, in.door, newSecret, stripe.Unrelated("customer.created")); err != nil || status != http.StatusOK {
-		t.Errorf("afterwards a good request was answered %d %s (%v)", status, answer, err)
+	e := f.stripe.Unrelated("customer.created")
+	f.ledger.promise(e, false)
+	if a, err := f.post(t.Context(), client, e); !a.accepted() {
+		t.Errorf("afterwards a good request was answered %d (%v)", a.Status, err)
 	}
+	return connections
 }

@@ -5,7 +5,9 @@ package chaos
 import (
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,8 +52,9 @@ func (c counts) at(s scale) int {
 	return c.short
 }
 
-// seeded returns a source of randomness whose seed is printed, and is that of a run to repeat where one is given.
-// Faults and events follow from it; how the programs race is theirs.
+// seeded returns a source of randomness whose seed is printed, and is that of a run to repeat where one is given; a
+// test that fails prints the whole command. What is sold, what Stripe says of it and where faults strike follow from
+// the seed; how the programs race is theirs.
 func seeded(t testing.TB) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -62,5 +65,20 @@ func seeded(t testing.TB) *rand.Rand {
 		}
 	}
 	t.Logf("repeat with %s=%d", seedVariable, seed)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s=%d %s=%s go test -count=1 -timeout 5h -v -run \"%s\" ./cmd/chaos",
+				seedVariable, seed, scaleVariable, os.Getenv(scaleVariable), onlyThis(t.Name()))
+		}
+	})
 	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// onlyThis is the pattern for -run that picks one test.
+func onlyThis(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,12 @@ type scenario struct {
 	poisoned int
 	// alone has it be played while no other is.
 	alone bool
+	// every is the time from one injection to the next; 0 is a random pause of up to 400 ms after each.
+	every time.Duration
+	// refuses and prints say how the fault is noticed where it was one: deliveries are refused, and a service prints
+	// what matches. Where it is not, nothing was tried.
+	refuses bool
+	prints  string
 	// mailsTwice is how many mails may come twice for each injection: those accepted by the server of which the
 	// worker died, or lost its database, before it could note so. A worker sends one at a time.
 	mailsTwice int
@@ -48,22 +55,24 @@ type run struct {
 	sender *sender
 	ledger *ledger
 	js     jetstream.JetStream
+	healed time.Time // when the last fault was over
+	note   func(format string, args ...any)
 }
 
 // play injects a scenario's fault so many times under load, waits until all is settled and holds the ledger
 // against what is there.
 func play(t *testing.T, s scenario, times int, rows *report) {
+	rows.begin(s.name)
 	r := newRun(t, s)
+	r.note = func(format string, args ...any) { rows.note(s.name, format, args...) }
 	if s.begin != nil {
 		s.begin(r)
 	}
 	var took time.Duration
 	r.underLoad(s.rate, func() {
-		for n := range times {
-			s.fault(r, n)
-			pause(t, r.upTo(400*time.Millisecond))
-		}
-		took = r.caughtUp()
+		r.inject(s, times)
+		r.caughtUp()
+		took = time.Since(r.healed)
 	})
 	if s.end != nil {
 		s.end(r)
@@ -71,6 +80,12 @@ func play(t *testing.T, s scenario, times int, rows *report) {
 	found := r.check()
 	events, deliveries, failed := r.ledger.totals()
 	rows.add(result{s.name, times, events, deliveries, failed, len(found.lost), len(found.doubled), found.mailsTwice, took})
+	if s.refuses && failed == 0 {
+		t.Error("no delivery was refused: the fault was none")
+	}
+	if s.prints != "" && !r.printed(s.prints) {
+		t.Errorf("no service printed %q: the fault was none", s.prints)
+	}
 	for _, problems := range [][]string{found.lost, found.doubled, found.wrong} {
 		for _, p := range problems[:min(len(problems), 5)] {
 			t.Error(p)
@@ -83,6 +98,37 @@ func play(t *testing.T, s scenario, times int, rows *report) {
 		t.Errorf("%d mails came twice, more than the fault explains", found.mailsTwice)
 	}
 	r.discreet()
+}
+
+// inject has a scenario's fault strike so many times.
+func (r *run) inject(s scenario, times int) {
+	r.t.Helper()
+	began := time.Now()
+	for n := range times {
+		switch {
+		case n == 0:
+		case s.every > 0:
+			pause(r.t, time.Until(began.Add(time.Duration(n)*s.every)))
+		default:
+			pause(r.t, r.upTo(400*time.Millisecond))
+		}
+		r.healed = time.Time{}
+		s.fault(r, n)
+		if r.healed.IsZero() { // a fault that goes on after it is over says when it was
+			r.healed = time.Now()
+		}
+	}
+}
+
+// printed says whether a service printed what matches.
+func (r *run) printed(pattern string) bool {
+	re := regexp.MustCompile(pattern)
+	for _, s := range r.services() {
+		if re.Match(s.output()) {
+			return true
+		}
+	}
+	return false
 }
 
 // newRun starts what a scenario needs and waits until it is ready; should the test fail, the ledger is kept.
@@ -98,7 +144,7 @@ func newRun(t *testing.T, s scenario) *run {
 	r.stack = newStack(t, s.shape)
 	r.awaitReady()
 	r.js = r.jetStream()
-	r.sender = newSender(t, rand.New(rand.NewPCG(random.Uint64(), 1)), r.ledger, r.platform, r.doors)
+	r.sender = newSender(t, random, r.ledger, r.platform, r.doors)
 	r.sender.poisoned = s.poisoned
 	return r
 }
@@ -137,12 +183,11 @@ func (r *run) upTo(longest time.Duration) time.Duration {
 	return time.Duration(r.random.Int64N(int64(longest)))
 }
 
-// caughtUp waits, while more is sent, until what Stripe had tried to deliver by now is accepted and processed. It
-// returns how long that took.
-func (r *run) caughtUp() time.Duration {
+// caughtUp waits, while more is sent, until what Stripe had tried to deliver by now is accepted and processed.
+func (r *run) caughtUp() {
 	r.t.Helper()
 	owed := r.ledger.tried()
-	return eventually(r.t, "what was owed is processed", func() error {
+	eventually(r.t, "what was owed is processed", func() error {
 		accepted := r.ledger.accepted()
 		var ids []string
 		for _, id := range owed {
@@ -217,42 +262,5 @@ UPDATE notifications SET send_after = least(send_after, now()),
 WHERE status = 'pending' AND (send_after > now() OR leased_until IS NOT NULL)`)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		r.t.Log("time does not pass: ", err)
-	}
-}
-
-// result is one row of the table.
-type result struct {
-	fault                     string
-	times                     int
-	events, deliveries, again int
-	lost, doubled, mailsTwice int
-	caughtUp                  time.Duration
-}
-
-// report gathers results as scenarios end.
-type report struct {
-	mu   sync.Mutex
-	rows []result
-}
-
-func (r *report) add(row result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.rows = append(r.rows, row)
-}
-
-// print writes the table, in the order of the scenarios.
-func (r *report) print(order []scenario) {
-	if len(r.rows) == 0 {
-		return
-	}
-	fmt.Printf("\n%-52s %6s %7s %10s %8s %5s %8s %12s %9s\n", "FAULT", "TIMES", "EVENTS", "DELIVERIES", "REFUSED", "LOST", "DOUBLED", "MAILS TWICE", "CAUGHT UP")
-	for _, s := range order {
-		for _, row := range r.rows {
-			if row.fault == s.name {
-				fmt.Printf("%-52s %6d %7d %10d %8d %5d %8d %12d %9s\n", row.fault, row.times, row.events, row.deliveries, row.again,
-					row.lost, row.doubled, row.mailsTwice, row.caughtUp.Round(100*time.Millisecond))
-			}
-		}
 	}
 }

@@ -20,9 +20,12 @@ import (
 	"github.com/educareschool/guichet/pkg/simulate"
 )
 
+const syncRow = "no 200 before the sync (strace)"
+
 // no200BeforeTheSync shows by the system calls of nats-server and of the ingester that no 200 leaves before the
 // event has been synced to disk, for events one by one and for events that come together.
-func no200BeforeTheSync(t *testing.T) {
+func no200BeforeTheSync(t *testing.T, rows *report) {
+	rows.begin(syncRow)
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Fatal("strace is missing: apt-get install strace")
 	}
@@ -79,7 +82,7 @@ func no200BeforeTheSync(t *testing.T) {
 	n.code()
 
 	synced, answered := readSyncs(t, natsTrace), readAnswers(t, ingesterTrace)
-	shortest := time.Hour
+	shortest, early := time.Hour, 0
 	for _, e := range events {
 		sync, stored := synced[e.ID]
 		answer, told := answered[e.ID]
@@ -87,11 +90,13 @@ func no200BeforeTheSync(t *testing.T) {
 			t.Fatalf("%s: seen on disk %t, answer seen %t", e.ID, stored, told)
 		}
 		if !sync.Before(answer) {
+			early++
 			t.Errorf("%s was answered %s before it was on disk", e.ID, sync.Sub(answer))
 		}
 		shortest = min(shortest, answer.Sub(sync))
 	}
-	t.Logf("%d events, each answered %s or more after its sync", len(events), shortest)
+	rows.add(result{fault: syncRow, times: len(events), events: len(events), deliveries: len(events), lost: early})
+	rows.note(syncRow, "%d events, each answered %s or more after its sync", len(events), shortest)
 }
 
 // A line of strace -f -ttt -T: process, time, call, and how long it took. A call during which another thread was
