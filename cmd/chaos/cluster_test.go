@@ -25,7 +25,7 @@ func clusters() []scenario {
 			fault: func(r *run, _ int) { r.killNode(r.leader()) },
 		},
 		{
-			name: "cluster of three: kill -9 two of three", times: counts{2, 20}, shape: three,
+			name: "cluster of three: kill -9 two of three", times: counts{2, 20}, shape: three, refuses: true,
 			fault: func(r *run, nth int) {
 				first, second := nth%3, (nth+1)%3
 				r.nats[first].kill()

@@ -7,21 +7,24 @@ import (
 	"time"
 )
 
+// What a worker prints whose database fails it.
+const notTaken = `The database did not take a batch, trying again`
+
 // databaseFaults are what a PostgreSQL does that is up.
 func databaseFaults() []scenario {
 	two := shape{ingesters: 1, workers: 2}
 	return []scenario{
-		{
-			name: "backends terminated every 50 ms", times: counts{100, 600}, shape: two, mailsTwice: 2,
-			fault: func(r *run, _ int) { // the pauses between are up to 400 ms more
+		{ // 600 times are 30 s
+			name: "backends terminated every 50 ms", times: counts{200, 600}, every: 50 * time.Millisecond,
+			shape: two, mailsTwice: 2, prints: notTaken,
+			fault: func(r *run, _ int) {
 				r.sql(`
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'guichet' AND pid <> pg_backend_pid()`)
-				pause(r.t, 50*time.Millisecond)
 			},
 		},
 		{
-			name: "INSERTs fail for a while (a lost disk, by a trigger)", times: counts{3, 20}, shape: two,
+			name: "INSERTs fail for a while (a lost disk, by a trigger)", times: counts{3, 20}, shape: two, prints: notTaken,
 			begin: func(r *run) {
 				r.sql(`CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk' USING ERRCODE = 'io_error'; END $$`)
 			},
@@ -42,8 +45,8 @@ WHERE application_name = 'guichet' AND pid <> pg_backend_pid()`)
 			},
 		},
 		{
-			name: "serialization failures and deadlocks", times: counts{20, 200}, shape: two,
-			fault: func(r *run, _ int) { // the platform locks rows against the worker's order
+			name: "the platform locks rows against the worker's order", times: counts{20, 200}, shape: two,
+			fault: func(r *run, _ int) {
 				var fighting sync.WaitGroup
 				for range 4 {
 					fighting.Go(func() { r.lockBackwards() })
@@ -51,11 +54,31 @@ WHERE application_name = 'guichet' AND pid <> pg_backend_pid()`)
 				fighting.Wait()
 			},
 			end: func(r *run) {
-				var n int
-				if err := r.db.Get(&n, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); err != nil {
-					r.t.Fatal(err)
+				n := r.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`)
+				r.note("%d deadlocks", n)
+				if n == 0 {
+					r.t.Error("there was no deadlock: the fault was none")
 				}
-				r.t.Logf("%d deadlocks", n)
+			},
+		},
+		{
+			name: "the worker loses serialization conflicts and deadlocks", times: counts{6, 60}, shape: two,
+			begin: loseConflicts,
+			fault: func(r *run, nth int) {
+				table, what := "stripe_events", "INSERT"
+				if nth%2 == 1 { // the last statement of a transaction
+					table, what = "registrations", "UPDATE"
+				}
+				r.sql(`CREATE TRIGGER losing BEFORE ` + what + ` ON ` + table + ` FOR EACH STATEMENT EXECUTE FUNCTION lose()`)
+				pause(r.t, time.Second)
+				r.sql(`DROP TRIGGER losing ON ` + table)
+			},
+			end: func(r *run) {
+				n := r.count(`SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM lost`)
+				r.note("%d conflicts lost", n)
+				if n == 0 {
+					r.t.Error("no conflict was lost: the fault was none")
+				}
 			},
 		},
 	}
@@ -68,6 +91,31 @@ func refuseUnwanted(r *run) {
 	r.sender.mu.Lock()
 	defer r.sender.mu.Unlock()
 	r.sender.refused = true
+}
+
+// loseConflicts lets every other transaction of a worker that a trigger meets lose to one that is not there. A sequence
+// counts them, which no rollback sets back.
+func loseConflicts(r *run) {
+	r.sql(`CREATE SEQUENCE lost`)
+	r.sql(`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF current_setting('application_name') = 'guichet' AND random() < 0.5 THEN
+        IF nextval('lost') % 2 = 0 THEN
+            RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure';
+        END IF;
+        RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected';
+    END IF;
+    RETURN NULL;
+END $$`)
+}
+
+// count asks for a number.
+func (r *run) count(query string) (n int) {
+	r.t.Helper()
+	if err := r.db.Get(&n, query); err != nil {
+		r.t.Fatalf("%s: %v", query, err)
+	}
+	return n
 }
 
 func (r *run) sql(query string, args ...any) {

@@ -18,7 +18,7 @@ func disks() []scenario {
 	var natsDisk, postgresDisk string
 	return []scenario{
 		{
-			name: "disk full under NATS", times: counts{2, 10},
+			name: "disk full under NATS", times: counts{2, 10}, refuses: true,
 			shape: shape{ingesters: 2, workers: 2, maxBytes: 64 << 20, natsDir: func(t testing.TB) string {
 				natsDisk = smallDisk(t, "128m")
 				return natsDisk
@@ -33,11 +33,11 @@ func disks() []scenario {
 				r.nats[0].code()
 				r.nats[0].start()
 				r.nats[0].match(`Server is ready`)
-				pause(r.t, time.Second)
+				r.goOn()
 			},
 		},
 		{
-			name: "disk full under PostgreSQL", times: counts{2, 10}, mailsTwice: 2,
+			name: "disk full under PostgreSQL", times: counts{2, 10}, mailsTwice: 2, prints: notTaken,
 			shape: shape{ingesters: 2, workers: 2, postgresDir: func(t testing.TB) string {
 				postgresDisk = smallDisk(t, "400m")
 				return postgresDisk
@@ -51,11 +51,11 @@ func disks() []scenario {
 						r.t.Fatal(err)
 					}
 				}
-				pause(r.t, time.Second)
+				r.goOn()
 			},
 		},
 		{
-			name: "the stream at its MaxBytes", times: counts{3, 20}, shape: shape{ingesters: 2, workers: 2},
+			name: "the stream at its MaxBytes", times: counts{3, 20}, refuses: true, shape: shape{ingesters: 2, workers: 2},
 			fault: func(r *run, _ int) {
 				s, err := r.js.Stream(r.t.Context(), stream.Events)
 				if err != nil {

@@ -32,17 +32,17 @@ func kills() []scenario {
 			},
 		},
 		{
-			name: "kill -9 nats-server", times: counts{3, 20}, shape: two,
+			name: "kill -9 nats-server", times: counts{3, 20}, shape: two, refuses: true,
 			fault: func(r *run, _ int) {
 				r.nats[0].kill()
 				pause(r.t, r.upTo(time.Second))
 				r.nats[0].start()
 				r.nats[0].match(`Server is ready`)
-				pause(r.t, time.Second) // in which events are taken again
+				r.goOn()
 			},
 		},
 		{
-			name: "kill -9 PostgreSQL", times: counts{3, 20}, shape: two, mailsTwice: 2,
+			name: "kill -9 PostgreSQL", times: counts{3, 20}, shape: two, mailsTwice: 2, prints: notTaken,
 			fault: func(r *run, _ int) {
 				if err := r.postgres.kill(); err != nil {
 					r.t.Fatal(err)
@@ -51,8 +51,14 @@ func kills() []scenario {
 				if err := r.postgres.start(); err != nil {
 					r.t.Fatal(err)
 				}
-				pause(r.t, time.Second)
+				r.goOn()
 			},
 		},
 	}
+}
+
+// goOn is a second after a fault is over, in which events are taken again before the next.
+func (r *run) goOn() {
+	r.healed = time.Now()
+	pause(r.t, time.Second)
 }

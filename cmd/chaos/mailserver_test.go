@@ -29,7 +29,7 @@ type mailServer struct {
 
 // manner is what the server does otherwise than a good one. Each is called in the middle of a conversation.
 type manner struct {
-	greet func() error // at the connection
+	greet func() error // at the connection; one that is kept from before ends with its next mail
 	rcpt  func() error
 	// data is called before a mail is taken, taken when it is and before the answer goes out.
 	data  func(c *smtp.Conn) error
@@ -104,7 +104,13 @@ type mailSession struct {
 	conn   *smtp.Conn
 }
 
-func (*mailSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *mailSession) Mail(string, *smtp.MailOptions) error {
+	if greet := s.server.behaviour().greet; greet != nil {
+		_ = s.conn.Close()
+		return greet()
+	}
+	return nil
+}
 
 func (s *mailSession) Rcpt(string, *smtp.RcptOptions) error {
 	if rcpt := s.server.behaviour().rcpt; rcpt != nil {

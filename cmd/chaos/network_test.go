@@ -48,11 +48,11 @@ func networks() []scenario {
 	return []scenario{
 		{name: "NATS 200 ms away", times: counts{1, 1}, shape: two, fault: during(toNATS, slow)},
 		{name: "NATS 2 s away", times: counts{1, 1}, shape: two, fault: during(toNATS, slower)},
-		{name: "NATS cut off", times: counts{1, 5}, shape: two, fault: during(toNATS, cut)},
-		{name: "NATS a black hole", times: counts{1, 5}, shape: two, fault: during(toNATS, hole)},
+		{name: "NATS cut off", times: counts{1, 5}, shape: two, refuses: true, fault: during(toNATS, cut)},
+		{name: "NATS a black hole", times: counts{1, 5}, shape: two, refuses: true, fault: during(toNATS, hole)},
 		{name: "PostgreSQL 200 ms away", times: counts{1, 1}, shape: two, mailsTwice: 2, fault: during(toPostgres, slow)},
 		{name: "PostgreSQL 2 s away", times: counts{1, 1}, shape: two, mailsTwice: 2, fault: during(toPostgres, slower)},
-		{name: "PostgreSQL cut off", times: counts{1, 5}, shape: two, mailsTwice: 2, fault: during(toPostgres, cut)},
+		{name: "PostgreSQL cut off", times: counts{1, 5}, shape: two, mailsTwice: 2, prints: notTaken, fault: during(toPostgres, cut)},
 		{name: "PostgreSQL a black hole", times: counts{1, 5}, shape: two, mailsTwice: 2, fault: during(toPostgres, hole)},
 		{
 			name: "a worker stopped (SIGSTOP) beyond AckWait", times: counts{1, 20}, shape: two,

@@ -9,6 +9,9 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
+// What a worker prints of a mail that it will try again.
+const notSent = `Mail not sent yet`
+
 // mailFaults are what an SMTP server does to whoever hands it mails.
 func mailFaults() []scenario {
 	one := shape{workers: 2, env: map[string]string{"SMTP_TIMEOUT": "1s"}}
@@ -29,7 +32,7 @@ func mailFaults() []scenario {
 		}
 	}
 	return []scenario{
-		{name: "SMTP answers 4xx", times: counts{2, 20}, shape: one, fault: misbehave(refuse(452))},
+		{name: "SMTP answers 4xx", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(refuse(452))},
 		{
 			name: "SMTP answers 5xx", times: counts{2, 20}, shape: one, fault: misbehave(refuse(554)),
 			end: func(r *run) { // what was given up stays visible until a person has it tried again
@@ -41,22 +44,22 @@ func mailFaults() []scenario {
 				r.mailed()
 			},
 		},
-		{name: "SMTP refuses connections", times: counts{2, 20}, shape: one, fault: misbehave(func(*run) manner {
+		{name: "SMTP refuses connections", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
 			return manner{greet: func() error { return refusal(421, "too busy") }}
 		})},
-		{name: "SMTP hangs", times: counts{1, 10}, shape: one, fault: misbehave(func(r *run) manner {
+		{name: "SMTP hangs", times: counts{1, 10}, shape: one, prints: notSent, fault: misbehave(func(r *run) manner {
 			return manner{rcpt: func() error {
 				pause(r.t, 3*time.Second)
 				return refusal(451, "asleep")
 			}}
 		})},
-		{name: "SMTP hangs up inside a mail", times: counts{2, 20}, shape: one, fault: misbehave(func(*run) manner {
+		{name: "SMTP hangs up inside a mail", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
 			return manner{data: func(c *smtp.Conn) error {
 				_ = c.Close()
 				return errors.New("gone")
 			}}
 		})},
-		{name: "SMTP throttles to 5 a second", times: counts{2, 20}, shape: one, fault: misbehave(func(*run) manner {
+		{name: "SMTP throttles to 5 a second", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
 			return manner{rcpt: throttle(5)}
 		})},
 	}
