@@ -37,8 +37,9 @@ type sender struct {
 	queue    *queue
 
 	mu       sync.Mutex
+	shop     *shop // its randomness is drawn from in the order of its sales alone, which makes them repeatable
 	random   *rand.Rand
-	shop     *shop
+	forger   *simulate.Stripe
 	buying   bool
 	poisoned int  // one event in so many is poison; 0 for none
 	refused  bool // the database refuses unwanted events, which then are poison too
@@ -48,10 +49,12 @@ type sender struct {
 const hands = 24
 
 func newSender(t testing.TB, random *rand.Rand, l *ledger, p *platform, doors func() []string) *sender {
+	story, haste := rand.New(rand.NewPCG(random.Uint64(), 1)), rand.New(rand.NewPCG(random.Uint64(), 2))
 	transport := &http.Transport{MaxIdleConnsPerHost: hands, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &sender{
-		t: t, ledger: l, platform: p, doors: doors, queue: newQueue(), random: random, shop: newShop(random),
+		t: t, ledger: l, platform: p, doors: doors, queue: newQueue(), shop: newShop(story),
+		random: haste, forger: simulate.New(haste, time.Now),
 		client: &http.Client{Transport: transport, Timeout: 20 * time.Second},
 	}
 }
@@ -102,7 +105,7 @@ func (s *sender) sell() bool {
 	if !s.buying {
 		return false
 	}
-	if s.random.IntN(10) == 0 {
+	if s.shop.random.IntN(10) == 0 {
 		s.send(s.shop.nobodys(), false)
 	}
 	if s.random.IntN(4) == 0 {
@@ -135,7 +138,7 @@ func (s *sender) announce(p *purchase) {
 	if len(p.sessions) > 1 {
 		s.queue.add(s.upTo(2*time.Second), func(ctx context.Context) time.Duration { return again(s.platform.renew(ctx, p)) })
 	}
-	for _, e := range p.events {
+	for _, e := range p.sent {
 		s.send(e, false)
 	}
 	if s.poisoned > 0 && s.random.IntN(s.poisoned) < len(p.events) {
@@ -164,10 +167,12 @@ func (s *sender) upTo(longest time.Duration) time.Duration {
 }
 
 // send queues an event until it is accepted, and now and then once more after that.
-func (s *sender) send(e simulate.Event, poison bool) {
+func (s *sender) send(e simulate.Event, poison bool) { s.sendAfter(s.upTo(2*time.Second), e, poison) }
+
+func (s *sender) sendAfter(wait time.Duration, e simulate.Event, poison bool) {
 	s.ledger.promise(e, poison)
 	tries := 0
-	s.queue.add(s.upTo(2*time.Second), func(ctx context.Context) time.Duration {
+	s.queue.add(wait, func(ctx context.Context) time.Duration {
 		a := s.deliver(ctx, e)
 		if ctx.Err() != nil {
 			return 0
@@ -228,11 +233,12 @@ func (s *sender) post(ctx context.Context, body []byte, signature string) answer
 // forge sends once what must not be accepted.
 func (s *sender) forge(ctx context.Context) time.Duration {
 	s.mu.Lock()
-	e := s.shop.stripe.Payment(fmt.Sprintf("%s%05d", s.shop.prefix, s.random.IntN(max(s.shop.made, 1)))).Completed()
-	pick := s.random.IntN(7)
+	e := s.forger.Payment(fmt.Sprintf("%s%05d", s.shop.prefix, s.random.IntN(max(s.shop.made, 1)))).Completed()
+	pick := s.random.IntN(7 + len(refusals))
 	s.mu.Unlock()
 	now := time.Now()
-	body, signature, what := e.Body, "", ""
+	body, signature := e.Body, ""
+	var what string
 	switch pick {
 	case 0:
 		what, signature = "another endpoint's secret", simulate.Sign(body, now, foreignSecret)
@@ -251,6 +257,9 @@ func (s *sender) forge(ctx context.Context) time.Duration {
 	case 6:
 		what, body = "a nest of brackets", []byte(`{"id":"evt_nest","type":"a","data":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+`}`)
 		signature = simulate.Sign(body, now, oldSecret)
+	default:
+		what, body = refusals[pick-7].what, []byte(refusals[pick-7].body)
+		signature = simulate.Sign(body, now, newSecret)
 	}
 	s.ledger.noteForgery(forgery{what, s.post(ctx, body, signature)})
 	return 0

@@ -25,6 +25,7 @@ type shop struct {
 	stripe *simulate.Stripe
 	prefix string // of the registrations' ids
 	made   int
+	bad    int // events made that cannot be used
 }
 
 func newShop(random *rand.Rand) *shop {
@@ -39,6 +40,7 @@ type purchase struct {
 	// noted says whether the platform writes sessions onto the row; late, whether the row comes after its events.
 	noted, late bool
 	events      []simulate.Event
+	sent        []simulate.Event // the same, some of them disguised
 }
 
 // current is the session that the row names in the end; nil where it names none.
@@ -170,6 +172,9 @@ func (s *shop) next() *purchase {
 	if len(p.sessions) > 1 {
 		p.noted, p.late = true, false // who makes a second session notes both
 	}
+	for _, e := range p.events {
+		p.sent = append(p.sent, s.disguise(e))
+	}
 	return p
 }
 
@@ -179,24 +184,10 @@ func (s *shop) nobodys() simulate.Event {
 	case 0:
 		return s.stripe.Thin()
 	case 1:
-		return s.stripe.Unrelated("customer.created")
+		return s.stripe.Unrelated(oddTypes[s.random.IntN(len(oddTypes))])
 	case 2:
-		return s.stripe.Payment([]string{"two\nlines", "a NUL\x00", strings.Repeat("x", 10_000), "\x1b[2J"}[s.random.IntN(4)]).Completed()
+		return s.stripe.Payment(noIDs[s.random.IntN(len(noIDs))]).Completed()
 	default:
 		return s.stripe.Payment("").Completed() // as of Stripe's dashboard
 	}
-}
-
-// unwanted is a good event that tells nothing, with an id that a database may be made to refuse.
-func (s *shop) unwanted() simulate.Event {
-	s.made++
-	return s.stripe.Unrelated("customer.updated", simulate.WithID(fmt.Sprintf("evt_unwanted_%s%d", s.prefix, s.made)))
-}
-
-// poison is a signed event that can never be used.
-func (s *shop) poison() simulate.Event {
-	id := fmt.Sprintf("evt_poison_%s%d", s.prefix, s.made)
-	s.made++
-	const kind = "checkout.session.completed"
-	return simulate.Event{ID: id, Type: kind, Created: time.Now(), Body: fmt.Appendf(nil, `{"id":%q,"type":%q,"created":1,"data":null}`, id, kind)}
 }
