@@ -50,13 +50,14 @@ chaos: ## Inject every fault a few times and hold every acknowledged event again
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=short $(CHAOS)
 	$(GO) test -count=3 -run 'ThreeDays|ChangeOfClocks' ./pkg/store
+	$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 
 .PHONY: chaos-long
 chaos-long: ## The same with every fault up to hundreds of times: some hours.
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=long $(CHAOS)
 	$(GO) test -count=20 -timeout 1h -run 'ThreeDays|ChangeOfClocks' ./pkg/store
-	$(MAKE) fuzz FUZZTIME=60s
+	$(MAKE) --no-print-directory fuzz FUZZTIME=60s
 
 .PHONY: metrics
 metrics: ## Write the table of docs/metrics.md anew, from what the running services tell.
