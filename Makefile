@@ -43,7 +43,7 @@ test: ## Run every test, with the race detector where a C compiler is there.
 	@.ci/test
 
 # Scenarios wait more than they work: more of them run at once than there are processors.
-CHAOS = $(GO) test -count=1 -parallel 4 -timeout 5h -v ./cmd/chaos | grep -v '^=== '
+CHAOS = $(GO) test -count=1 -parallel 4 -timeout 5h -v ./cmd/chaos | grep --line-buffered -v '^=== '
 
 .PHONY: chaos
 chaos: ## Inject every fault a few times and hold every acknowledged event against what came of it; needs root and Linux.
