@@ -26,7 +26,7 @@ type scenario struct {
 	name  string
 	times counts
 	shape shape
-	rate  int // purchases a second; 0 is 25
+	rate  int // purchases a second; 0 is 25, and 15 in the short run
 	// poisoned has one event in so many be poison; 0 none.
 	poisoned int
 	// alone has it be played while no other is.
@@ -154,7 +154,7 @@ func newRun(t *testing.T, s scenario) *run {
 func (r *run) underLoad(rate int, something func()) {
 	r.t.Helper()
 	if rate == 0 {
-		rate = 25
+		rate = counts{15, 25}.at(scaleOf(r.t))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var sending sync.WaitGroup
