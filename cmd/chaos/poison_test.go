@@ -23,9 +23,9 @@ func poisons() []scenario {
 		fault: func(r *run, _ int) {
 			// A machine that is busy for a while makes both slow: short times with poison and without take turns, and
 			// the middle one of each kind counts.
-			const rounds, length = 5, 3 * time.Second
+			const length = 3 * time.Second
 			var clean, poisoned []percentiles
-			for range rounds {
+			for range (counts{3, 7}).at(scaleOf(r.t)) {
 				clean = append(clean, r.delays(func() { pause(r.t, length) }))
 				poisoned = append(poisoned, r.delays(func() { r.givePoison(length) }))
 				pause(r.t, length) // in which the last of it becomes a dead letter
