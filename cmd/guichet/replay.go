@@ -143,28 +143,29 @@ func (c replayRun) changes(f store.Foreseen) []change {
 	return out
 }
 
-// apply says how many events match, asks, and runs them.
+// apply runs the events, unless a person who is told how many match says no.
 func (c replayRun) apply(ctx context.Context, g globals, s surroundings, db *store.Store, r replay.Replay, out foreseen) error {
-	counted := r
+	if !c.Yes { // counting takes a good part of the time that running them does
+		line := s.progress("events")
+		r.Progress = line.at
+		counts, err := r.Count(ctx)
+		line.end()
+		if err != nil {
+			return err
+		}
+		if counts.Missing+counts.Present == 0 {
+			out.Plan = &replay.Plan{Counts: counts}
+			return g.tell(s.Stdout, out, countedText(counts))
+		}
+		mails := "Mails are off: those that it makes wanted are suppressed for good."
+		if c.Mails {
+			mails = "The mails that it makes wanted are sent."
+		}
+		if err := c.ask(s, countedText(counts)+"This stores what is missing and settles the registrations of the others anew. "+mails); err != nil {
+			return err
+		}
+	}
 	line := s.progress("events")
-	counted.Progress = line.at
-	counts, err := counted.Count(ctx)
-	line.end()
-	if err != nil {
-		return err
-	}
-	if counts.Missing+counts.Present == 0 {
-		out.Plan = &replay.Plan{Counts: counts}
-		return g.tell(s.Stdout, out, countedText(counts))
-	}
-	mails := "Mails are off: those that it makes wanted are suppressed for good."
-	if c.Mails {
-		mails = "The mails that it makes wanted are sent."
-	}
-	if err := c.ask(s, countedText(counts)+"This stores what is missing and settles the registrations of the others anew. "+mails); err != nil {
-		return err
-	}
-	line = s.progress("events")
 	r.Progress = line.at
 	result, err := recorded(ctx, db, "replay", c.consent, out.replayed, func() (replay.Result, error) { return r.Apply(ctx) })
 	line.end()
@@ -172,7 +173,11 @@ func (c replayRun) apply(ctx context.Context, g globals, s surroundings, db *sto
 		return errors.Join(err, errors.New("it can be run again: what it has done stays done"))
 	}
 	out.Result = &result
-	if err := g.tell(s.Stdout, out, resultText(result)); err != nil {
+	text := resultText(result)
+	if result.Missing+result.Present == 0 {
+		text = countedText(result.Counts)
+	}
+	if err := g.tell(s.Stdout, out, text); err != nil {
 		return err
 	}
 	if result.Refused > 0 {
