@@ -82,7 +82,7 @@ bench: build bin/bench ## Measure everything beside its baselines, in under ten 
 	@[ ! -f bin/benchmarks.txt ] || $(GO) tool -modfile=.ci/tools/go.mod benchstat bin/benchmarks.txt
 
 .PHONY: bench-growth
-bench-growth: build bin/bench ## Measure the drain with millions of rows and messages; takes 20 GB of disk.
+bench-growth: build bin/bench ## Measure what takes long: millions of rows and messages, a hot event, 100,000 deadlines; takes 20 GB of disk.
 	bin/bench -growth -json bin/bench-growth.json $(BENCH)
 
 .PHONY: bin/bench

@@ -40,7 +40,7 @@ func bench(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	rows := flags.String("rows", ".", "measure the scenarios whose names match this `regexp`")
 	cases := flags.String("cases", ".", "of them, measure the cases whose names match this `regexp`; rows that lack one are left out")
-	growth := flags.Bool("growth", false, "measure the scenarios on millions of rows, and only those")
+	growth := flags.Bool("growth", false, "measure the scenarios that take a great many rows, and only those")
 	tiny := flags.Bool("tiny", false, "measure next to nothing, to see that every row can be measured")
 	window := flags.Duration("window", 0, "how long requests are posted in one measurement; 0 is the usual time")
 	list := flags.Bool("list", false, "list the scenarios and their rows")

@@ -17,7 +17,7 @@ import (
 func cleanup() Scenario {
 	const ours, plain = "cleanup", "one transaction a deadline"
 	return Scenario{
-		Name: "cleanup of deadlines",
+		Name: "cleanup of deadlines", Growth: true,
 		Open: func(ctx context.Context, b *Bench) ([]Case, error) {
 			postgres, err := b.Place.Postgres(ctx)
 			if err != nil {

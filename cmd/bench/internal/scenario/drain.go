@@ -17,10 +17,10 @@ func workersCase(n int) string {
 	return fmt.Sprintf("%d workers", n)
 }
 
-// drain is the worker's whole way: pull, decode, transaction, acknowledgement.
+// drain is the worker's whole way: pull, decode, transaction, acknowledgement; and what the tool does with the same events.
 func drain() Scenario {
 	return Scenario{
-		Name: "drain of mixed events",
+		Name: "drain, verify and replay",
 		Open: func(ctx context.Context, b *Bench) ([]Case, error) {
 			mix := traffic.NewMix(b.Seed(), 0, b.Sizes.Registrations, b.Sizes.Venues, b.Sizes.Events)
 			basin, err := b.fill(ctx, "drain", mix)
@@ -32,16 +32,18 @@ func drain() Scenario {
 				return nil, err
 			}
 			cases := []Case{best}
-			for _, n := range []int{1, 2, 4} {
+			for _, n := range []int{4, 2, 1} {
 				cases = append(cases, basin.drain(workersCase(n), n))
 			}
-			return cases, nil
+			return append(cases, basin.archived()...), nil
 		},
 		Rows: []report.Comparison{
 			{Name: "1 worker", Case: workersCase(1), Metric: "rate", Unit: "/s", Against: oneTransaction, AtLeast: 10, Dream: 12},
 			{Name: "2 workers", Case: workersCase(2), Metric: "rate", Unit: "/s", Against: workersCase(1)},
 			{Name: "4 workers", Case: workersCase(4), Metric: "rate", Unit: "/s", Against: workersCase(1), AtLeast: 0.8},
 			{Name: "worker's memory at its most", Case: workersCase(1), Metric: "peak MiB", Unit: "MiB", Less: true, Mark: 80, AtLeast: 1, Dream: 1.6},
+			{Name: verify, Case: verify, Metric: "rate", Unit: "/s", Mark: 50_000, AtLeast: 1},
+			{Name: replay, Case: replay, Metric: "rate", Unit: "/s", Against: workersCase(1), AtLeast: 1},
 		},
 	}
 }
@@ -67,7 +69,7 @@ func (p *basin) bestOneByOne(ctx context.Context, events int) (Case, error) {
 func hotEvent() Scenario {
 	const hot, spread = "one event", "spread over all events"
 	return Scenario{
-		Name: "hot event",
+		Name: "hot event", Growth: true,
 		Open: func(ctx context.Context, b *Bench) ([]Case, error) {
 			var cases []Case
 			for _, of := range []struct {
@@ -91,7 +93,7 @@ func hotEvent() Scenario {
 func hotRegistration() Scenario {
 	const hot, spread = "tries of one registration", "a try of each registration"
 	return Scenario{
-		Name: "hot registration",
+		Name: "hot registration", Growth: true,
 		Open: func(ctx context.Context, b *Bench) ([]Case, error) {
 			var cases []Case
 			for _, of := range []struct {

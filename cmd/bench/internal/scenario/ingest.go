@@ -173,14 +173,18 @@ func (b *Bench) post(name string, to *endpoint, connections, size, repeated int)
 			}
 		}
 		const fastest = 60_000 // requests a second that no machine of this kind reaches
-		n := max(int(fastest*b.Sizes.Window.Seconds()), 100)
+		window := b.Sizes.Window
+		if size != markedBody {
+			window /= 3
+		}
+		n := max(int(fastest*window.Seconds()), 100)
 		requests := traffic.NewRequests(traffic.NewSame(b.Seed(), n, size, repeated))
 		meters := []meter{self(), {"handler", to.CPU}}
 		if to.nats != nil {
 			meters = append(meters, meter{"nats-server", to.nats.CPU})
 		}
 		sample, err := metered(meters, func() (report.Sample, int, error) {
-			posted, err := traffic.Post(ctx, to.address, requests, connections, b.Sizes.Window)
+			posted, err := traffic.Post(ctx, to.address, requests, connections, window)
 			if err != nil {
 				return nil, 0, err
 			}
