@@ -74,11 +74,17 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-func TestFiveThousandEventsInAnyOrderSettleAsTheFactsSay(t *testing.T) {
-	t.Parallel()
+// seeded is a random source; a test that fails has logged its seed.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano()) // #nosec G115 -- a seed
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1)) // #nosec G404 -- a test
+	return rand.New(rand.NewPCG(seed, 1)) // #nosec G404 -- a test
+}
+
+func TestFiveThousandEventsInAnyOrderSettleAsTheFactsSay(t *testing.T) {
+	t.Parallel()
+	random := seeded(t)
 	c := newCluster(t)
 	stripe := simulate.New(random, time.Now)
 	purchases, events := c.history(random, stripe)

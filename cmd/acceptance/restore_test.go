@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,9 +41,7 @@ func stateOf(t *testing.T, db *sqlx.DB) []string {
 // A dump knows the first half of the events; the workers processed the second half too before all was lost.
 func TestAReplayBringsARestoredDatabaseToTheStateThatItHad(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano()) // #nosec G115 -- a seed
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1)) // #nosec G404 -- a test
+	random := seeded(t)
 	c := newCluster(t)
 	stripe := simulate.New(random, time.Now)
 	purchases := write(random, stripe, 120, time.Now())

@@ -3,17 +3,11 @@
 package chaos
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"math/big"
 	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,6 +19,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/educareschool/guichet/pkg/simulate"
+	"github.com/educareschool/guichet/pkg/tlstest"
 )
 
 // authority is a certificate for this machine that is its own authority, as files.
@@ -35,26 +30,14 @@ type authority struct {
 
 func newAuthority(t testing.TB, dir, name string) authority {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	pair, certificate := tlstest.SelfSigned(t, "localhost", "127.0.0.1")
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := authority{filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"), tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}}
-	for path, block := range map[string]*pem.Block{a.certificate: {Type: "CERTIFICATE", Bytes: der}, a.key: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+	a := authority{filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"), pair}
+	for path, content := range map[string][]byte{a.certificate: certificate, a.key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

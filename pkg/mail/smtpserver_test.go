@@ -2,15 +2,10 @@ package mail_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
@@ -20,6 +15,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/educareschool/guichet/pkg/mail"
+	"github.com/educareschool/guichet/pkg/tlstest"
 )
 
 const (
@@ -242,45 +238,11 @@ func (c *tellingConn) Close() error {
 	return c.Conn.Close()
 }
 
-// certificate makes a certificate authority, and a server's certificate for 127.0.0.1 by it.
+// certificate is a server's for 127.0.0.1, and who trusts it.
 func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
 	t.Helper()
-	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Authority of this test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	authorityKey := key(t)
-	signed, err := x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authority, err = x509.ParseCertificate(signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serverKey := key(t)
-	leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "SMTP server of this test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, authority, serverKey.Public(), authorityKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pair, root := tlstest.SelfSigned(t, "127.0.0.1")
 	roots := x509.NewCertPool()
-	roots.AddCert(authority)
-	return &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf}, PrivateKey: serverKey}},
-		MinVersion:   tls.VersionTLS12,
-	}, roots
-}
-
-func key(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	roots.AppendCertsFromPEM(root)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, roots
 }

@@ -1,15 +1,8 @@
 package store_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/url"
 	"os"
@@ -17,9 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/educareschool/guichet/pkg/store"
+	"github.com/educareschool/guichet/pkg/tlstest"
 )
 
 func TestADatabaseOnAnotherMachineIsVerifiedUnlessItsURLSaysOtherwise(t *testing.T) {
@@ -98,7 +91,7 @@ func TestADatabaseWithoutTLSIsExplained(t *testing.T) {
 // and a file with the authority of its certificate.
 func tlsFront(t *testing.T, databaseURL, name string) (address, authority string) {
 	t.Helper()
-	certificate, root := selfSigned(t, name)
+	certificate, root := tlstest.SelfSigned(t, name)
 	authority = filepath.Join(t.TempDir(), "root.crt")
 	if err := os.WriteFile(authority, root, 0o600); err != nil {
 		t.Fatal(err)
@@ -143,26 +136,4 @@ func tlsFront(t *testing.T, databaseURL, name string) (address, authority string
 		}
 	})
 	return listener.Addr().String(), authority
-}
-
-func selfSigned(t *testing.T, name string) (tls.Certificate, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
