@@ -53,9 +53,9 @@ func Post(ctx context.Context, address string, r *Requests, connections int, win
 			}
 			var latencies []time.Duration
 			var last time.Time
-			for begin := time.Now(); begin.Before(ends) && ctx.Err() == nil; begin = last {
+			for begin := time.Now(); len(latencies) == 0 || begin.Before(ends); begin = last { // one at least, however short the window
 				n := int(next.Add(1)) - 1
-				if n >= r.Len() {
+				if n >= r.Len() || ctx.Err() != nil {
 					break
 				}
 				if err := c.post(r, n); err != nil {

@@ -3,6 +3,8 @@ package traffic
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -73,5 +75,15 @@ func TestARequestIsSignedAndOfItsSize(t *testing.T) {
 		if err := webhook.ValidatePayloadWithTolerance([]byte(body), signature, Secret, time.Minute); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestPostPostsOnEachConnectionHoweverShortTheWindow(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	posted, err := Post(t.Context(), server.Listener.Addr().String(), NewRequests(NewSame(1, 10, 1000, 0)), 3, time.Nanosecond)
+	if err != nil || posted.Requests != 3 {
+		t.Errorf("%d requests, %v", posted.Requests, err)
 	}
 }
