@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -130,7 +129,7 @@ func (p *publisher) finish(w *waiting, duplicate bool, err error) {
 	p.waitingBytes -= len(w.event.Body)
 	switch {
 	case err == nil:
-		p.known.Add(strings.Clone(w.event.ID), struct{}{}) // the id is a part of the whole event, which must not stay
+		p.known.Add(w.event.ID, struct{}{})
 		p.lastFailure = failure{}
 	case failureOutcome(err) != storeTooSmall: // which tells of the event, not of the store
 		p.lastFailure = failure{err: err, at: time.Now()}

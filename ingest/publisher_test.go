@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -139,25 +138,6 @@ func TestRequestsWithTheSameIDShareOnePublish(t *testing.T) {
 	checkStored(t, js, 1)
 	if n := metric(t, p.registry, "guichet_ingest_batches_total", ""); n != 1 {
 		t.Errorf("%d publishes, want 1", n)
-	}
-}
-
-// An id is a part of the event that it was read from, in memory too: kept as it is, it keeps the whole body.
-func TestOfAStoredEventOnlyTheIDIsRemembered(t *testing.T) {
-	t.Parallel()
-	natsURL, _ := startStore(t)
-	p := newTestPublisher(t, natsURL, patience)
-	events := p.queueUp(1)
-	p.startLane()
-	p.await(events, stored)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	known := p.known.Keys()
-	if len(known) != 1 || known[0] != events[0].event.ID {
-		t.Fatalf("remembered are %q", known)
-	}
-	if unsafe.StringData(known[0]) == unsafe.StringData(events[0].event.ID) {
-		t.Error("the id remembered shares its memory with the event")
 	}
 }
 

@@ -44,15 +44,16 @@ type Filter struct {
 // ErrUndecodable is wrapped by every error of Decode: the event can never be used as it is.
 var ErrUndecodable = errors.New("undecodable event")
 
-// Decode reads a signed body. An event that is none of Guichet's business has no Fact and no error.
+// Decode reads a signed body, of which the event keeps nothing but copies. An event that is none of Guichet's
+// business has no Fact and no error.
 func Decode(body []byte, filter Filter) (Event, error) {
 	if TooDeep(body) || !gjson.ValidBytes(body) {
 		return Event{}, fmt.Errorf("%w: not valid JSON, or nested too deep", ErrUndecodable)
 	}
-	root := open(gjson.ParseBytes(body))
+	root := open(parse(body))
 	defer root.release()
 	e := Event{
-		ID: root.Get("id").Str, Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
+		ID: str(root.Get("id")), Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
 		Account: text(root.Get("account"), maxID), Livemode: root.Get("livemode").Bool(),
 	}
 	if !usableID(e.ID) {
@@ -90,7 +91,7 @@ func Decode(body []byte, filter Filter) (Event, error) {
 		}
 	}
 	e.Fact = &fact
-	if id := object.Get("metadata.registrationId").Str; usableID(id) {
+	if id := str(object.Get("metadata.registrationId")); usableID(id) {
 		e.Registration = id
 	}
 	return e, nil
@@ -134,10 +135,10 @@ func idOf(r gjson.Result) string {
 	if r.IsObject() {
 		r = r.Get("id")
 	}
-	return r.Str
+	return str(r)
 }
 
-// text returns a string field as one bounded line of valid UTF-8.
+// text returns a copy of a string field as one bounded line of valid UTF-8.
 func text(r gjson.Result, limit int) string {
 	s := strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
@@ -148,5 +149,5 @@ func text(r gjson.Result, limit int) string {
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "")
 	}
-	return strings.TrimSpace(s)
+	return strings.Clone(strings.TrimSpace(s))
 }

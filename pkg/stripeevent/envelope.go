@@ -22,7 +22,7 @@ type Envelope struct {
 	Livemode   bool
 }
 
-// ReadEnvelope reads the top level of an event and nothing of its object; of a key that comes twice the first
+// ReadEnvelope copies the top level of an event and nothing of its object; of a key that comes twice the first
 // counts, as it does in Decode. The error says what is wrong in a sentence that repeats nothing of the body.
 func ReadEnvelope(body []byte) (Envelope, error) {
 	if TooDeep(body) {
@@ -31,15 +31,15 @@ func ReadEnvelope(body []byte) (Envelope, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || !gjson.ValidBytes(body) {
 		return Envelope{}, errors.New("the body is not a JSON object")
 	}
-	root := open(gjson.ParseBytes(body))
+	root := open(parse(body))
 	defer root.release()
 	e := Envelope{
-		ID: root.Get("id").Str, Type: root.Get("type").Str, APIVersion: root.Get("api_version").Str,
-		Account: root.Get("account").Str, Livemode: root.Get("livemode").Type == gjson.True,
+		ID: str(root.Get("id")), Type: str(root.Get("type")), APIVersion: str(root.Get("api_version")),
+		Account: str(root.Get("account")), Livemode: root.Get("livemode").Type == gjson.True,
 	}
 	created := root.Get("created")
-	if e.Created = created.Str; created.Type == gjson.Number {
-		e.Created = created.Raw
+	if e.Created = str(created); created.Type == gjson.Number {
+		e.Created = strings.Clone(created.Raw)
 	}
 	return e, e.check()
 }

@@ -58,7 +58,7 @@ func session(read func(*object, *registration.Fact) error) reader {
 		if mode := text(o.Get("mode"), maxID); mode != "" && mode != "payment" {
 			return registration.Fact{}, "session mode " + mode, nil
 		}
-		f := registration.Fact{Session: o.Get("id").Str, Intent: idOf(o.Get("payment_intent"))}
+		f := registration.Fact{Session: str(o.Get("id")), Intent: idOf(o.Get("payment_intent"))}
 		if f.Session == "" {
 			return f, "", errors.New("the session has no id")
 		}
@@ -98,7 +98,7 @@ func expired(_ *object, f *registration.Fact) error {
 func intent(read func(*object, *registration.Fact)) reader {
 	return func(o *object) (registration.Fact, string, error) {
 		f := registration.Fact{
-			Intent: o.Get("id").Str, IntentCreated: created(o.Get("created")),
+			Intent: str(o.Get("id")), IntentCreated: created(o.Get("created")),
 			Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), // for the mails alone
 		}
 		if f.Intent == "" {
@@ -146,7 +146,7 @@ func dispute(kind registration.FactKind) reader {
 			Outcome: text(o.Get("status"), maxID),
 			DueBy:   cmp.Or(created(o.Get("evidence_details.due_by")), created(o.Get("evidence_due_by"))),
 		}
-		f.Dispute = cmp.Or(o.Get("id").Str, f.Charge) // the oldest disputes had no id
+		f.Dispute = cmp.Or(str(o.Get("id")), f.Charge) // the oldest disputes had no id
 		if f.Charge == "" && f.Intent == "" {
 			return f, "", errors.New("the dispute names neither a charge nor an intent")
 		}
@@ -156,7 +156,7 @@ func dispute(kind registration.FactKind) reader {
 
 func refunded(o *object) (registration.Fact, string, error) {
 	f := registration.Fact{
-		Kind: registration.ChargeRefunded, Charge: o.Get("id").Str, Intent: idOf(o.Get("payment_intent")),
+		Kind: registration.ChargeRefunded, Charge: str(o.Get("id")), Intent: idOf(o.Get("payment_intent")),
 		FullyRefunded: o.Get("refunded").Bool(), Amount: o.Get("amount_refunded").Int(), Currency: text(o.Get("currency"), 3),
 	}
 	if f.Charge == "" {
@@ -171,7 +171,7 @@ func refund(o *object) (registration.Fact, string, error) {
 		return registration.Fact{}, "refund is " + cmp.Or(status, "without status"), nil
 	}
 	f := registration.Fact{
-		Kind: registration.RefundFailed, Refund: o.Get("id").Str,
+		Kind: registration.RefundFailed, Refund: str(o.Get("id")),
 		Charge: idOf(o.Get("charge")), Intent: idOf(o.Get("payment_intent")),
 		Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), Reason: text(o.Get("failure_reason"), maxText),
 	}

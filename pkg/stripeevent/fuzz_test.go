@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,32 @@ func FuzzDecode(f *testing.F) {
 		}
 		if e.Fact != nil {
 			checkFact(t, *e.Fact)
+		}
+	})
+}
+
+// FuzzCopies overwrites bodies that were read, and looks whether what was read of them changes.
+func FuzzCopies(f *testing.F) {
+	for kind := range readers {
+		f.Add([]byte(event(kind, paidSession)))
+		f.Add([]byte(event(kind, `{"id":"x_1","charge":"ch_1","payment_intent":"pi_1","latest_charge":"ch_1","status":"failed","currency":"eur",`+
+			`"reason":"r","failure_reason":"f","cancellation_reason":"c","next_action":{"redirect_to_url":{"url":"https://x"}},`+
+			`"last_payment_error":{"message":"m","code":"c","decline_code":"d"},"metadata":{"registrationId":"reg-1"}}`)))
+	}
+	f.Add([]byte(`{"id":"evt_1","type":"ping","api_version":"2023-10-16","account":"acct_1","created":1790000000}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		read := slices.Clone(body)
+		e, err := Decode(read, Filter{Accounts: []string{"*"}})
+		envelope, refused := ReadEnvelope(read)
+		for i := range read {
+			read[i] = 'x'
+		}
+		again, _ := Decode(body, Filter{Accounts: []string{"*"}})
+		if err == nil && !reflect.DeepEqual(e, again) {
+			t.Errorf("%+v became %+v", again, e)
+		}
+		if known, _ := ReadEnvelope(body); refused == nil && envelope != known {
+			t.Errorf("%+v became %+v", known, envelope)
 		}
 	})
 }
