@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -82,6 +84,7 @@ func (c verifyCommand) Run(ctx context.Context, g globals, s surroundings) error
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(out.Differences, func(a, b store.Difference) int { return strings.Compare(a.About, b.About) })
 	if err := v.print(out); err != nil {
 		return err
 	}
@@ -116,19 +119,12 @@ type verification struct {
 	filter stripeevent.Filter
 }
 
-// run runs a verification, with a progress line for what it counts.
+// run runs a verification, with a progress line.
 func (v verification) run(ctx context.Context, mend bool, found func(store.Difference) error) (proof.Report, error) {
-	line, counted := v.s.progress(proof.Events), proof.Events
-	defer func() { line.end() }()
+	line := v.s.progress("events and registrations")
+	defer line.end()
 	return proof.Verify(ctx, proof.Subject{JS: v.js, Store: v.db, Filter: v.filter}, proof.Options{
-		Scope: v.scope(), Mend: mend, Found: found,
-		Progress: func(what string, done, total uint64) {
-			if what != counted {
-				line.end()
-				line, counted = v.s.progress(what), what
-			}
-			line.at(done, total)
-		},
+		Scope: v.scope(), Mend: mend, Found: found, Progress: line.at,
 	})
 }
 

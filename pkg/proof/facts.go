@@ -39,7 +39,7 @@ func (r *run) facts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	batching := archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: func(done, total uint64) { r.progress(Events, done, total) }}
+	batching := archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: func(done, total uint64) { r.progress(events, done, total) }}
 	return archive.Batches(ctx, archive.Events(r.JS), archive.Filter{Since: r.Scope.Since}, batching,
 		func(ctx context.Context, batch []archive.Message) (compared, error) {
 			var c compared
@@ -82,6 +82,8 @@ func (r *run) concerns(ctx context.Context) (func(archive.Message) bool, error) 
 
 // judge counts a batch, tells what differs, and mends it.
 func (r *run) judge(ctx context.Context, c compared, processed uint64, letters letters) error {
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	missing, differing := ids(c.check.Missing), ids(c.check.Differing)
 	var lacking []replay.Entry
 	for _, e := range c.entries {

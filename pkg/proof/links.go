@@ -21,35 +21,40 @@ func (r *run) links(ctx context.Context) error {
 	if err := r.pages(ctx, r.linkable, r.stillLinkable); err != nil || r.Scope.Registration != "" {
 		return err
 	}
-	return r.pages(ctx, func(ctx context.Context, after string) ([]store.Difference, error) {
-		return r.Store.Dangling(ctx, after, linksAtOnce)
-	}, nil)
+	return r.pages(ctx, r.Store.Dangling, nil)
 }
 
 // pages goes through a list of wrongly linked facts, tells of them and links them anew. Sure, unless nil, leaves out
 // those that are only so for a moment.
-func (r *run) pages(ctx context.Context, list func(ctx context.Context, after string) ([]store.Difference, error), sure func(context.Context, []store.Difference) ([]store.Difference, error)) error {
+func (r *run) pages(ctx context.Context,
+	list func(ctx context.Context, after string, limit int) (found []store.Difference, next string, err error),
+	sure func(context.Context, []store.Difference) ([]store.Difference, error),
+) error {
 	for after := ""; ; {
-		found, err := list(ctx, after)
+		found, next, err := list(ctx, after, linksAtOnce)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		after = found[len(found)-1].ID
+		after = next
 		if sure != nil {
 			if found, err = sure(ctx, found); err != nil {
 				return err
 			}
 		}
-		r.report.Misplaced += len(found)
-		if err := r.found(found...); err != nil {
+		if err := r.misplaced(ctx, found); err != nil {
 			return err
 		}
-		if r.Mend {
-			if err := r.relink(ctx, idsOf(found)); err != nil {
-				return err
-			}
-		}
 	}
+}
+
+func (r *run) misplaced(ctx context.Context, found []store.Difference) error {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.report.Misplaced += len(found)
+	if err := r.found(found...); err != nil || !r.Mend {
+		return err
+	}
+	return r.relink(ctx, idsOf(found))
 }
 
 func idsOf(found []store.Difference) []string {
@@ -60,8 +65,8 @@ func idsOf(found []store.Difference) []string {
 	return ids
 }
 
-func (r *run) linkable(ctx context.Context, after string) ([]store.Difference, error) {
-	return r.Store.Linkable(ctx, nil, after, linksAtOnce)
+func (r *run) linkable(ctx context.Context, after string, limit int) (found []store.Difference, next string, err error) {
+	return r.Store.Linkable(ctx, nil, after, limit)
 }
 
 // stillLinkable looks again: two workers that do not see each other's facts leave one for a moment.
@@ -74,7 +79,7 @@ func (r *run) stillLinkable(ctx context.Context, found []store.Difference) ([]st
 			return nil, ctx.Err()
 		}
 		var err error
-		if found, err = r.Store.Linkable(ctx, idsOf(found), "", linksAtOnce); err != nil {
+		if found, _, err = r.Store.Linkable(ctx, idsOf(found), "", linksAtOnce); err != nil {
 			return nil, err
 		}
 	}

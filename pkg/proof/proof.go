@@ -4,9 +4,11 @@ package proof
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stripeevent"
@@ -25,12 +27,6 @@ type Scope struct {
 	Registration string    `json:"registration,omitempty"` // one registration, its events and its event's places
 }
 
-// Steps of a run, as Options.Progress names what it counts.
-const (
-	Events        = "events"
-	Registrations = "registrations"
-)
-
 // Options say what a run does beside counting. Nil functions are not called.
 type Options struct {
 	Scope Scope
@@ -38,8 +34,8 @@ type Options struct {
 	Mend bool
 	// Found is called with each difference, one at a time, while the run goes on.
 	Found func(store.Difference) error
-	// Progress is told what is counted, how many are done, and of how many; 0 is not known.
-	Progress func(what string, done, total uint64)
+	// Progress is told how many events and registrations, taken together, are done, and of how many.
+	Progress func(done, total uint64)
 }
 
 // Report is what a run has looked at, and what it found.
@@ -77,27 +73,37 @@ type Problem struct {
 // what the platform has just changed, is counted and is no difference.
 func Verify(ctx context.Context, s Subject, o Options) (Report, error) {
 	r := run{Subject: s, Options: o}
-	steps := []func(context.Context) error{r.facts, r.links, r.registrations, r.seats}
-	if o.Mend { // a wrong count would stand in the way of settling
-		steps = []func(context.Context) error{r.seats, r.facts, r.links, r.registrations}
+	// In this order where they mend: a wrong count would stand in the way of settling, and so would wrong facts. Looking
+	// alone they go on at once, and no processor waits.
+	steps, running := errgroup.WithContext(ctx)
+	if o.Mend {
+		steps.SetLimit(1)
 	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return r.report, err
-		}
+	for _, step := range []func(context.Context) error{r.seats, r.facts, r.links, r.registrations} {
+		steps.Go(func() error { return step(running) })
 	}
-	return r.report, nil
+	err := steps.Wait()
+	return r.report, err
 }
 
 // run is a verification under way.
 type run struct {
 	Subject
 	Options
-	report   Report
-	unseated []string
+	unseated []string // step registrations' own
+
+	telling sync.Mutex // held by the step that tells what it has found
+	report  Report
+	counted [2]struct{ done, total uint64 } // events and registrations
 }
 
-// found notes differences.
+// What progress counts.
+const (
+	events = iota
+	registrations
+)
+
+// found notes differences; telling is held.
 func (r *run) found(differences ...store.Difference) error {
 	for _, d := range differences {
 		r.report.Differences++
@@ -110,13 +116,17 @@ func (r *run) found(differences ...store.Difference) error {
 	return nil
 }
 
-func (r *run) progress(what string, done, total uint64) {
+// progress notes how far a step has come.
+func (r *run) progress(what int, done, total uint64) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.counted[what].done, r.counted[what].total = done, total
 	if r.Progress != nil {
-		r.Progress(what, done, total)
+		r.Progress(r.counted[events].done+r.counted[registrations].done, r.counted[events].total+r.counted[registrations].total)
 	}
 }
 
-// leave notes what a person has to see to.
+// leave notes what a person has to see to; telling is held.
 func (r *run) leave(id, reason string) {
 	r.report.Unmendable = append(r.report.Unmendable, Problem{id, reason})
 }

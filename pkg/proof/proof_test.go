@@ -278,9 +278,9 @@ func TestProgressIsTold(t *testing.T) {
 	h.register("reg-1")
 	h.publish(h.purchase("reg-1")...)
 	h.process(100)
-	told := map[string][2]uint64{}
-	_, _ = h.verify(proof.Options{Progress: func(what string, done, total uint64) { told[what] = [2]uint64{done, total} }})
-	if told[proof.Events] != [2]uint64{5, 5} || told[proof.Registrations] != [2]uint64{1, 1} {
-		t.Errorf("told %v", told)
+	var most [2]uint64
+	_, _ = h.verify(proof.Options{Progress: func(done, total uint64) { most = [2]uint64{max(most[0], done), max(most[1], total)} }})
+	if most != [2]uint64{6, 6} { // 5 events, 1 registration
+		t.Errorf("told of %d of %d", most[0], most[1])
 	}
 }

@@ -31,6 +31,7 @@ func (r *run) registrations(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.progress(registrations, 0, total)
 	group, running := errgroup.WithContext(ctx)
 	tickets := make(chan chan store.RegistrationCheck, rangesInWork-1)
 	group.Go(func() error {
@@ -56,7 +57,7 @@ func (r *run) registrations(ctx context.Context) error {
 			if err := r.settled(running, <-ticket); err != nil {
 				return err
 			}
-			r.progress(Registrations, uint64(r.report.Registrations), total) // #nosec G115 -- a count
+			r.progress(registrations, uint64(r.report.Registrations), total) // #nosec G115 -- a count
 		}
 		return running.Err()
 	})
@@ -78,6 +79,8 @@ func (r *run) total(ctx context.Context) (uint64, error) {
 
 // settled counts a range, tells what differs, and mends it.
 func (r *run) settled(ctx context.Context, check store.RegistrationCheck) error {
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	r.report.Registrations += check.Checked
 	r.report.NotSettled += check.Due
 	r.report.Misplaced += len(check.Misplaced)

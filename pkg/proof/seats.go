@@ -12,6 +12,8 @@ func (r *run) seats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	r.report.Seats, r.report.Miscounted = events, len(found)
 	if err := r.found(found...); err != nil || !r.Mend {
 		return err
@@ -33,6 +35,8 @@ func (r *run) places(ctx context.Context) error {
 		}
 		lasting = check.Unseated
 	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	for _, id := range lasting {
 		if err := r.found(store.Unseated(id)); err != nil {
 			return err

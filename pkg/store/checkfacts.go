@@ -18,14 +18,19 @@ import (
 // forgotten is the reason of an event whose registration the platform deleted: it stays, and counts for nothing.
 const forgotten = "registration deleted"
 
-// unitSeparator stands between the fields of a row's text; no text of an event holds control characters.
-const unitSeparator = "\x1f"
+// unitSeparator stands between the fields of a row's text, and recordSeparator between rows; neither a text of an event
+// nor JSON holds control characters.
+const (
+	unitSeparator   = "\x1f"
+	recordSeparator = "\x1e"
+)
 
-// The text of a row is compared, so that few arrays are sent; see factText. An event of a deleted registration is
-// a suspect, too.
+// The text of a row is compared, and rows are sent as one text: PostgreSQL splits that several times faster than it
+// reads an array; see factText. An event of a deleted registration is a suspect, too.
 const suspectFactsQuery = `
 SELECT k.n, f.id IS NOT NULL
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) WITH ORDINALITY AS k (id, row, created, detail, n)
+FROM unnest(string_to_array($1, E'\x1e'), string_to_array($2, E'\x1e'), $3::bigint[], string_to_array($4, E'\x1e'))
+    WITH ORDINALITY AS k (id, row, created, detail, n)
 LEFT JOIN stripe_events f ON f.id = k.id
 WHERE f.id IS NULL
     OR concat(f.type, E'\x1f', f.kind, E'\x1f', f.source, E'\x1f', f.account, E'\x1f', f.livemode::int, E'\x1f', f.api_version, E'\x1f',
@@ -111,7 +116,7 @@ func (s *Store) suspects(ctx context.Context, events []Received, check *FactChec
 			check.Missing = append(check.Missing, e)
 		}
 		return nil
-	}, pq.Array(ids), pq.Array(texts), pq.Array(created), pq.Array(details))
+	}, strings.Join(ids, recordSeparator), strings.Join(texts, recordSeparator), pq.Array(created), strings.Join(details, recordSeparator))
 	if err != nil {
 		return nil, fmt.Errorf("compare facts: %w", err)
 	}

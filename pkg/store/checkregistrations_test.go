@@ -150,9 +150,24 @@ func TestAFactWithAnotherRegistrationThanItsOwnIsFound(t *testing.T) {
 		t.Errorf("got %q, want %q", lines(got.Differences), want)
 	}
 	f.exec(`UPDATE stripe_events SET registration_id = 'reg-3' WHERE id = 'evt_disputed_3'`)
-	dangling, err := f.store.Dangling(t.Context(), "", 10)
-	if want := []string{"evt_disputed_3 registration_id: reg-3, -"}; err != nil || !slices.Equal(lines(dangling), want) {
-		t.Errorf("got %q, %v", lines(dangling), err)
+	f.exec(`UPDATE stripe_events SET registration_id = 'reg-2b' WHERE id = 'evt_paid_1'`)
+	want := []string{"evt_disputed_3 registration_id: reg-3, -", "evt_paid_1 registration_id: reg-2b, -"}
+	for _, limit := range []int{1, 2, 10} {
+		var all []string
+		for next := ""; ; {
+			var found []store.Difference
+			var err error
+			if found, next, err = f.store.Dangling(t.Context(), next, limit); err != nil {
+				t.Fatal(err)
+			}
+			if all = append(all, lines(found)...); next == "" {
+				break
+			}
+		}
+		slices.Sort(all)
+		if !slices.Equal(all, want) {
+			t.Errorf("%d at once: got %q", limit, all)
+		}
 	}
 }
 
@@ -164,7 +179,7 @@ func TestAFactThatWaitsInVainIsFound(t *testing.T) {
 	f.process(paidFor(1, "reg-1"), paidFor(2, "reg-9"))
 	f.settleAll()
 	linkable := func(of []string) []string {
-		found, err := f.store.Linkable(t.Context(), of, "", 10)
+		found, _, err := f.store.Linkable(t.Context(), of, "", 10)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,11 +19,11 @@ func (f *fixture) wantSound(events ...store.Received) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	linkable, err := f.store.Linkable(f.t.Context(), nil, "", 100)
+	linkable, _, err := f.store.Linkable(f.t.Context(), nil, "", 100)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	dangling, err := f.store.Dangling(f.t.Context(), "", 100)
+	dangling, _, err := f.store.Dangling(f.t.Context(), "", 100)
 	if err != nil {
 		f.t.Fatal(err)
 	}
