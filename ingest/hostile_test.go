@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// quiet is how long no answer must come for none to be awaited; a machine may be slow.
+const quiet = 5 * time.Second
+
 // speak sends raw bytes on a connection of their own, and returns the statuses of the answers until the server closes
 // it or a time has passed in which none came.
 func speak(t *testing.T, in *ingester, text string) (answers []int, closed bool) {
@@ -29,7 +32,7 @@ func speak(t *testing.T, in *ingester, text string) (answers []int, closed bool)
 	go func() { _, _ = io.WriteString(c, text) }() // the server may stop reading in the middle
 	reader := bufio.NewReader(c)
 	for {
-		if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(quiet)); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := http.ReadResponse(reader, nil)

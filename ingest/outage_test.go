@@ -89,7 +89,7 @@ func TestAStoreWithoutSpaceIsA503(t *testing.T) {
 func TestWithoutAStreamTheAnswerIs503(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t, localnats.Options{})
-	in := start(t, s.URL(), env{"PUBLISH_TIMEOUT": "2s"})
+	in := start(t, s.URL(), env{"PUBLISH_TIMEOUT": "6s"}) // nats.go takes a second to believe it
 	checkUnavailable(t, in.post(sample("evt_1")), storeMissing)
 	if ok, text := in.ready(); ok || !strings.Contains(text, "guichet setup") {
 		t.Errorf("ready: %t\n%s", ok, text)

@@ -33,6 +33,7 @@ type pace struct {
 	perEvent float64    // seconds an event, singly
 	perBatch [5]float64 // seconds a batch of 16…, 32…, 64…, 128… and 256 events
 	choices  int
+	wins     int        // of singles, one after the other
 }
 
 // choose returns how to publish the first so many of n events.
@@ -49,6 +50,9 @@ func (p *pace) choose(n int) (way, int) {
 	}
 	p.choices++
 	batch, sample := cost < p.perEvent*float64(n), p.choices%sampleEvery == 0
+	if p.wins++; batch {
+		p.wins = 0
+	}
 	switch {
 	case batch && sample:
 		return waySingle, min(n, sampleSize)
@@ -56,6 +60,15 @@ func (p *pace) choose(n int) (way, int) {
 		return wayAtomic, n
 	}
 	return waySingle, n
+}
+
+// singlesWin says whether singles have won for so long that both ways were measured meanwhile, and begins anew.
+func (p *pace) singlesWin() bool {
+	won := p.wins >= sampleEvery
+	if won {
+		p.wins = 0
+	}
+	return won
 }
 
 // learn takes in what publishing n events has cost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -25,7 +26,8 @@ const (
 )
 
 // publisher stores events. Requests with the same event id share one publish; ids known to be stored are
-// answered from memory; all others queue for one lane (lane.go), which stores what waits together.
+// answered from memory; all others queue for one lane (lane.go), which stores what waits together, or publish
+// by themselves while the lane has found that cheaper (single.go).
 type publisher struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
@@ -33,7 +35,8 @@ type publisher struct {
 	log     *zap.Logger
 	metrics *metrics
 	queue   chan *waiting
-	pace    pace // the lane's alone
+	pace    pace         // the lane's alone
+	direct  atomic.Int64 // until when, in Unix nanoseconds, requests publish by themselves
 
 	mu           sync.Mutex
 	known        *lru.Cache[string, struct{}] // ids whose acknowledgement this connection has seen
@@ -47,7 +50,8 @@ type publisher struct {
 type waiting struct {
 	event    stream.Event
 	deadline time.Time
-	lastErr  error // of a try that another one follows; the lane's alone
+	lastErr  error // of a try that another one follows; its publisher's alone
+	direct   bool  // it does not queue: the request that brought it publishes it
 
 	done      chan struct{} // closed when the two below are set
 	duplicate bool
@@ -61,7 +65,7 @@ type failure struct {
 }
 
 func newPublisher(nc *nats.Conn, timeout time.Duration, log *zap.Logger, m *metrics) (*publisher, error) {
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(tryTime(timeout)))
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(tryTime(timeout)), jetstream.WithPublishAsyncMaxPending(maxWaiting))
 	if err != nil {
 		return nil, fmt.Errorf("JetStream: %w", err)
 	}
@@ -87,6 +91,9 @@ func (p *publisher) store(ctx context.Context, e stream.Event) (duplicate bool, 
 	if w == nil {
 		return err == nil, err
 	}
+	if w.direct && !shared {
+		p.storeDirectly(ctx, w)
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout+answerSlack)
 	defer cancel()
 	select {
@@ -111,11 +118,13 @@ func (p *publisher) join(e stream.Event) (w *waiting, shared bool, err error) {
 	if p.waitingBytes+len(e.Body) > maxWaitingBytes {
 		return nil, false, errBusy
 	}
-	w = &waiting{event: e, deadline: time.Now().Add(p.timeout), done: make(chan struct{})}
-	select {
-	case p.queue <- w:
-	default:
+	if len(p.inFlight) >= maxWaiting {
 		return nil, false, errBusy
+	}
+	now := time.Now()
+	w = &waiting{event: e, deadline: now.Add(p.timeout), done: make(chan struct{}), direct: now.UnixNano() < p.direct.Load()}
+	if !w.direct {
+		p.queue <- w // which has room for all that are in flight
 	}
 	p.inFlight[e.ID] = w
 	p.waitingBytes += len(e.Body)
@@ -143,6 +152,7 @@ func (p *publisher) finish(w *waiting, duplicate bool, err error) {
 // (nats.go does so for single publishes), and what its server held is no longer vouched for from memory.
 func (p *publisher) watch(status <-chan nats.Status) {
 	for range status {
+		p.direct.Store(0) // another server may sync
 		p.mu.Lock()
 		p.known.Purge()
 		if p.abortBatch != nil {

@@ -141,6 +141,90 @@ func TestRequestsWithTheSameIDShareOnePublish(t *testing.T) {
 	}
 }
 
+func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	const rounds = sampleEvery
+	for n := range rounds {
+		p.pace.perEvent, p.pace.perBatch[0] = 1e-9, 1
+		if p.direct.Load() != 0 {
+			t.Fatalf("requests publish by themselves after %d rounds", n)
+		}
+		var events []*waiting
+		for i := range batchFrom {
+			w, _, err := p.join(testEvent(fmt.Sprintf("evt_%d_%d", n, i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			events = append(events, w)
+		}
+		p.round(t.Context(), events)
+		p.await(events, stored)
+	}
+	until := time.Until(time.Unix(0, p.direct.Load()))
+	if until <= 0 || until > directFor {
+		t.Errorf("requests publish by themselves for %s", until)
+	}
+	p.direct.Store(time.Now().Add(patience).UnixNano())
+	for range 2 {
+		if dup, err := p.store(t.Context(), testEvent("evt_200")); err != nil { // no lane runs
+			t.Errorf("%t, %v", dup, err)
+		}
+	}
+	if single, atomic := p.batches(waySingle), p.batches(wayAtomic); single != rounds || atomic != 1 {
+		t.Errorf("%d single publishes and %d batches, want those of the rounds, of which one was a sample, and one more", single, atomic)
+	}
+	if n := len(storedEvents(t, js)); n != rounds*batchFrom+1 {
+		t.Errorf("%d events are stored", n)
+	}
+}
+
+func TestAnEventPublishedByItsRequestIsSharedAndOutlivesIt(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, localnats.Options{})
+	arrived := swallow(t, s.URL())
+	p := newTestPublisher(t, s.URL(), 9*time.Second)
+	p.direct.Store(time.Now().Add(patience).UnixNano())
+	gone, cancel := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan bool, 1)
+	go func() {
+		_, err := p.store(gone, testEvent("evt_1"))
+		first <- err
+	}()
+	<-arrived // and is not acknowledged
+	cancel()
+	go func() {
+		dup, err := p.store(t.Context(), testEvent("evt_1"))
+		second <- dup && err == nil
+	}()
+	_, js := dial(t, s.URL())
+	makeStreams(t, js, wideStream()) // the next try is acknowledged
+	if !<-second {
+		t.Error("the second request learned nothing of the first one's publish")
+	}
+	<-first
+	if ids := eventIDs(storedEvents(t, js)); len(ids) != 1 || ids["evt_1"] != 1 {
+		t.Errorf("stored %v", ids)
+	}
+}
+
+func TestADisconnectedStoreRefusesWhatRequestsPublishThemselves(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, localnats.Options{})
+	_, js := dial(t, s.URL())
+	makeStreams(t, js, wideStream())
+	p := newTestPublisher(t, s.URL(), 300*time.Millisecond)
+	p.startLane()
+	p.direct.Store(time.Now().Add(patience).UnixNano())
+	s.Stop()
+	eventually(t, func() bool { return p.direct.Load() == 0 }, func() string { return "requests still publish by themselves" })
+	p.direct.Store(time.Now().Add(patience).UnixNano())
+	if _, err := p.store(t.Context(), testEvent("evt_1")); failureOutcome(err) != disconnected {
+		t.Errorf("store = %v", err)
+	}
+}
+
 func TestAClientThatGoesAwayDoesNotCancelASharedPublish(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)

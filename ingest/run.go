@@ -2,8 +2,8 @@
 // signed. It answers 200 only for an event that is on disk; after anything else Stripe sends it again.
 //
 // A request flows through handler.go (the steps), signature.go, stripeevent.ReadEnvelope, publisher.go (join those
-// of the same id, queue) and lane.go (store what waits together, by single.go or atomic.go as pace.go says) to the
-// table of answers in answer.go.
+// of the same id, queue) and lane.go (store what waits together, by single.go or atomic.go as pace.go says; where
+// that gains nothing, requests go by single.go at once) to the table of answers in answer.go.
 package ingest
 
 import (

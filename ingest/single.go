@@ -13,6 +13,19 @@ import (
 // retryPause separates two tries of a publish.
 const retryPause = 100 * time.Millisecond
 
+// directFor is how long requests publish by themselves before the lane measures again.
+const directFor = 5 * time.Second
+
+// storeDirectly publishes an event for the request that brought it. Where the store does not sync each write, rounds
+// gain nothing and waiting for them costs. When the request ends the publish goes on: others may share it.
+func (p *publisher) storeDirectly(ctx context.Context, w *waiting) {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), w.deadline)
+	defer cancel()
+	p.metrics.events.Observe(1)
+	p.metrics.batches[waySingle].Inc()
+	p.storeSingly(ctx, []*waiting{w})
+}
+
 // storeSingly publishes each event by itself, all in one flush, and finishes every one of them. Those whose
 // acknowledgement was lost are published again under the same id until ctx ends.
 func (p *publisher) storeSingly(ctx context.Context, events []*waiting) {

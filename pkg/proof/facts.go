@@ -42,8 +42,8 @@ func (r *run) facts(ctx context.Context) error {
 	batching := archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: func(done, total uint64) { r.progress(events, done, total) }}
 	return archive.Batches(ctx, archive.Events(r.JS), archive.Filter{Since: r.Scope.Since}, batching,
 		func(ctx context.Context, batch []archive.Message) (compared, error) {
-			var c compared
-			var events []store.Received
+			c := compared{entries: make([]replay.Entry, 0, len(batch))}
+			events := make([]store.Received, 0, len(batch))
 			for _, m := range batch {
 				if !concerns(m) {
 					continue

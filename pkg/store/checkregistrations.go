@@ -87,6 +87,7 @@ func (c *RegistrationCheck) add(found []Difference) { c.Differences = append(c.D
 // compare settles a row and lists the fields that are other than its facts say.
 func (s *Store) compare(r *row, facts []linkedFact, raised []string) []Difference {
 	c := comparison{about: AboutRegistration, id: r.ID}
+	r.facts = make([]registration.Fact, 0, len(facts))
 	for _, f := range facts {
 		if f.unreadable != nil {
 			c.field(FieldFacts, f.fact.ID+" cannot be read", "readable facts")
@@ -153,6 +154,9 @@ type linkedFact struct {
 	unreadable error
 }
 
+// usualFacts is as many as most registrations have.
+const usualFacts = 4
+
 const linkedFactsQuery = `
 SELECT f.registration_id, f.id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail, coalesce(f.registration_ref, '')
 FROM stripe_events f
@@ -175,6 +179,9 @@ func (t *tx) linkedFacts(ctx context.Context, of []*row) (map[string][]linkedFac
 		}
 		l.fact, l.unreadable = f.fact()
 		l.fact.ID = f.id
+		if out[id] == nil {
+			out[id] = make([]linkedFact, 0, usualFacts)
+		}
 		out[id] = append(out[id], l)
 	}
 	return out, rows.Err()
