@@ -58,6 +58,7 @@ func eventually(t testing.TB, what string, condition func() error) time.Duration
 	t.Helper()
 	began := time.Now()
 	for {
+		looked := time.Now()
 		err := condition()
 		if err == nil {
 			return time.Since(began)
@@ -65,7 +66,7 @@ func eventually(t testing.TB, what string, condition func() error) time.Duration
 		if time.Since(began) > patience {
 			t.Fatalf("%s: %v", what, err)
 		}
-		pause(t, 20*time.Millisecond)
+		pause(t, max(20*time.Millisecond, 4*time.Since(looked))) // looking must not slow down what is awaited
 	}
 }
 
