@@ -18,6 +18,16 @@ type result struct {
 	caughtUp                  time.Duration // 0 where nothing was to be caught up with
 }
 
+// String is the row's line in the table.
+func (r result) String() string {
+	caughtUp := "-"
+	if r.caughtUp > 0 {
+		caughtUp = r.caughtUp.Round(100 * time.Millisecond).String()
+	}
+	return fmt.Sprintf("%-56s %6d %7d %10d %8d %5d %8d %12d %10s\n",
+		r.fault, r.times, r.events, r.deliveries, r.again, r.lost, r.doubled, r.mailsTwice, caughtUp)
+}
+
 // report gathers results as scenarios end.
 type report struct {
 	mu    sync.Mutex
@@ -35,10 +45,12 @@ func (r *report) begin(fault string) {
 	r.begun[fault] = true
 }
 
+// add keeps a row for the table, and prints it: a long run that is broken off has shown what it had.
 func (r *report) add(row result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows[row.fault] = row
+	fmt.Print(row)
 }
 
 // note adds a figure that is none of the table's.
@@ -67,12 +79,7 @@ func (r *report) table(order []string) string {
 			fmt.Fprintf(&out, "%-56s did not come to its end\n", fault)
 			continue
 		}
-		caughtUp := "-"
-		if row.caughtUp > 0 {
-			caughtUp = row.caughtUp.Round(100 * time.Millisecond).String()
-		}
-		fmt.Fprintf(&out, "%-56s %6d %7d %10d %8d %5d %8d %12d %10s\n", fault, row.times, row.events, row.deliveries, row.again,
-			row.lost, row.doubled, row.mailsTwice, caughtUp)
+		out.WriteString(row.String())
 	}
 	for _, note := range r.notes {
 		fmt.Fprintf(&out, "\n%s", note)
