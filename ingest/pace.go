@@ -33,7 +33,7 @@ type pace struct {
 	perEvent float64    // seconds an event, singly
 	perBatch [5]float64 // seconds a batch of 16…, 32…, 64…, 128… and 256 events
 	choices  int
-	wins     int        // of singles, one after the other
+	wins     int // of singles, one after the other
 }
 
 // choose returns how to publish the first so many of n events.
