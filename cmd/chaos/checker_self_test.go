@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -74,7 +75,8 @@ func TestTheCheckerSeesWhatIsLostAndWhatIsDoneTwice(t *testing.T) {
 	if _, err := r.js.PublishMsg(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if f := r.check(); len(f.doubled) != 1 {
+	// With its empty body it becomes a dead letter as well, a second one where the first was poison.
+	if f := r.check(); !slices.Contains(f.doubled, again.Header.Get(stream.HeaderEventID)+" is 2 times in the stream") {
 		t.Errorf("an event is twice in the stream and it found %+v", f)
 	}
 	for _, sequence := range []uint64{1, 2} {

@@ -119,18 +119,18 @@ func (c checker) read(ctx context.Context, name string) (map[string]int, error) 
 	if err != nil {
 		return nil, err
 	}
-	for left > 0 {
-		batch, err := consumer.Fetch(int(min(left, 1000)), jetstream.FetchMaxWait(10*time.Second))
+	// Fetch would make a consumer for each batch, which a cluster's other servers may not know yet when it is asked.
+	messages, err := consumer.Messages()
+	if err != nil {
+		return nil, err
+	}
+	defer messages.Stop()
+	for ; left > 0; left-- {
+		m, err := messages.Next(jetstream.NextMaxWait(patience))
 		if err != nil {
-			return nil, err
-		}
-		for m := range batch.Messages() {
-			counts[m.Headers().Get(stream.HeaderEventID)]++
-			left--
-		}
-		if err := batch.Error(); err != nil {
 			return nil, fmt.Errorf("read %s, %d left: %w", name, left, err)
 		}
+		counts[m.Headers().Get(stream.HeaderEventID)]++
 	}
 	return counts, nil
 }
