@@ -250,20 +250,20 @@ func (r *run) mailed() {
 		eventually(r.t, "mails are sent", func() error {
 			r.passMailTime()
 			var n int
-			err := r.db.Get(&n, `SELECT count(*) FROM notifications WHERE status = 'pending'`)
-			if err == nil && n > 0 && n >= left {
-				err = fmt.Errorf("%d are left", n)
+			if err := r.db.Get(&n, `SELECT count(*) FROM notifications WHERE status = 'pending'`); err != nil {
+				return err
 			}
-			if err == nil {
-				left = n
+			if n >= left {
+				return fmt.Errorf("%d are left", n)
 			}
-			return err
+			left = n
+			return nil
 		})
 	}
 }
 
 // passMailTime lets the pause before a mail's next try be over. A claim is left to who holds it for a time that no
-// try in this test outlasts. Rows that stay as they are are not written: it is called again and again.
+// try in this test outlasts. It writes only rows that this changes: it is called again and again.
 func (r *run) passMailTime() {
 	_, err := r.db.Exec(`
 UPDATE notifications SET send_after = least(send_after, now()),
