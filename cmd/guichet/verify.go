@@ -84,6 +84,7 @@ func (c verifyCommand) Run(ctx context.Context, g globals, s surroundings) error
 	if err != nil {
 		return err
 	}
+	// The steps tell at once; for people, events come first, then registrations, then places.
 	slices.SortStableFunc(out.Differences, func(a, b store.Difference) int { return strings.Compare(a.About, b.About) })
 	if err := v.print(out); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (r *run) facts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	batching := archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: func(done, total uint64) { r.progress(events, done, total) }}
+	batching := archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: func(done, total uint64) { r.progress(&r.lookedAt.events, done, total) }}
 	return archive.Batches(ctx, archive.Events(r.JS), archive.Filter{Since: r.Scope.Since}, batching,
 		func(ctx context.Context, batch []archive.Message) (compared, error) {
 			c := compared{entries: make([]replay.Entry, 0, len(batch))}

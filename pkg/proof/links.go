@@ -32,21 +32,22 @@ func (r *run) pages(ctx context.Context,
 ) error {
 	for after := ""; ; {
 		found, next, err := list(ctx, after, linksAtOnce)
-		if err != nil || len(found) == 0 {
+		if err != nil {
 			return err
 		}
-		after = next
 		if sure != nil {
 			if found, err = sure(ctx, found); err != nil {
 				return err
 			}
 		}
-		if err := r.misplaced(ctx, found); err != nil {
+		if err := r.misplaced(ctx, found); err != nil || next == "" {
 			return err
 		}
+		after = next
 	}
 }
 
+// misplaced tells of wrongly linked facts and links them anew.
 func (r *run) misplaced(ctx context.Context, found []store.Difference) error {
 	r.telling.Lock()
 	defer r.telling.Unlock()

@@ -94,14 +94,11 @@ type run struct {
 
 	telling sync.Mutex // held by the step that tells what it has found
 	report  Report
-	counted [2]struct{ done, total uint64 } // events and registrations
+	// How far the steps that count have come.
+	lookedAt struct{ events, registrations count }
 }
 
-// What progress counts.
-const (
-	events = iota
-	registrations
-)
+type count struct{ done, total uint64 }
 
 // found notes differences; telling is held.
 func (r *run) found(differences ...store.Difference) error {
@@ -117,12 +114,13 @@ func (r *run) found(differences ...store.Difference) error {
 }
 
 // progress notes how far a step has come.
-func (r *run) progress(what int, done, total uint64) {
+func (r *run) progress(step *count, done, total uint64) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	r.counted[what].done, r.counted[what].total = done, total
+	*step = count{done, total}
 	if r.Progress != nil {
-		r.Progress(r.counted[events].done+r.counted[registrations].done, r.counted[events].total+r.counted[registrations].total)
+		events, registrations := r.lookedAt.events, r.lookedAt.registrations
+		r.Progress(events.done+registrations.done, events.total+registrations.total)
 	}
 }
 

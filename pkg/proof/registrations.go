@@ -31,7 +31,7 @@ func (r *run) registrations(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.progress(registrations, 0, total)
+	r.progress(&r.lookedAt.registrations, 0, total)
 	group, running := errgroup.WithContext(ctx)
 	tickets := make(chan chan store.RegistrationCheck, rangesInWork-1)
 	group.Go(func() error {
@@ -57,7 +57,7 @@ func (r *run) registrations(ctx context.Context) error {
 			if err := r.settled(running, <-ticket); err != nil {
 				return err
 			}
-			r.progress(registrations, uint64(r.report.Registrations), total) // #nosec G115 -- a count
+			r.progress(&r.lookedAt.registrations, uint64(r.report.Registrations), total) // #nosec G115 -- a count
 		}
 		return running.Err()
 	})

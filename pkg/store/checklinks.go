@@ -119,7 +119,8 @@ SELECT f.id, f.registration_id, NULL
 FROM (
     SELECT DISTINCT g.registration_id
     FROM stripe_events g
-    WHERE g.registration_id > $1 AND NOT EXISTS (SELECT FROM registrations r WHERE r.id = g.registration_id)
+    WHERE (g.registration_id > $1 OR $1 = '' AND g.registration_id IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM registrations r WHERE r.id = g.registration_id)
     ORDER BY g.registration_id
     LIMIT $2
 ) gone
@@ -133,8 +134,9 @@ func (s *Store) Dangling(ctx context.Context, after string, limit int) (found []
 		found, err = t.links(ctx, danglingQuery, after, limit)
 		return err
 	})
-	if len(found) > 0 {
-		next = found[len(found)-1].Stored
+	registrations := slices.CompactFunc(slices.Clone(found), func(a, b Difference) bool { return a.Stored == b.Stored })
+	if len(registrations) == limit {
+		next = registrations[limit-1].Stored
 	}
 	return found, next, err
 }
@@ -167,8 +169,8 @@ func (s *Store) Linkable(ctx context.Context, of []string, after string, limit i
 		found, err = t.links(ctx, linkableQuery, after, ids, limit)
 		return err
 	})
-	if len(found) > 0 {
-		next = found[len(found)-1].ID
+	if len(found) == limit {
+		next = found[limit-1].ID
 	}
 	return found, next, err
 }

@@ -154,9 +154,6 @@ type linkedFact struct {
 	unreadable error
 }
 
-// usualFacts is as many as most registrations have.
-const usualFacts = 4
-
 const linkedFactsQuery = `
 SELECT f.registration_id, f.id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail, coalesce(f.registration_ref, '')
 FROM stripe_events f
@@ -179,9 +176,6 @@ func (t *tx) linkedFacts(ctx context.Context, of []*row) (map[string][]linkedFac
 		}
 		l.fact, l.unreadable = f.fact()
 		l.fact.ID = f.id
-		if out[id] == nil {
-			out[id] = make([]linkedFact, 0, usualFacts)
-		}
 		out[id] = append(out[id], l)
 	}
 	return out, rows.Err()

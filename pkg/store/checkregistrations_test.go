@@ -151,7 +151,10 @@ func TestAFactWithAnotherRegistrationThanItsOwnIsFound(t *testing.T) {
 	}
 	f.exec(`UPDATE stripe_events SET registration_id = 'reg-3' WHERE id = 'evt_disputed_3'`)
 	f.exec(`UPDATE stripe_events SET registration_id = 'reg-2b' WHERE id = 'evt_paid_1'`)
-	want := []string{"evt_disputed_3 registration_id: reg-3, -", "evt_paid_1 registration_id: reg-2b, -"}
+	f.exec(`UPDATE stripe_events SET registration_id = '' WHERE id = 'evt_dispute_updated_4'`)
+	want := []string{
+		"evt_dispute_updated_4 registration_id: -, -", "evt_disputed_3 registration_id: reg-3, -", "evt_paid_1 registration_id: reg-2b, -",
+	}
 	for _, limit := range []int{1, 2, 10} {
 		var all []string
 		for next := ""; ; {
