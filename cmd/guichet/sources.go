@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,19 +41,12 @@ func (g globals) openStore(ctx context.Context, s surroundings) (*store.Store, e
 	return store.Open(ctx, config.URL, store.Options{Policy: registration.Policy{}})
 }
 
-// collectAt is how much garbage, in percent of what is in use, a command that reads all of a stream lets come up before
-// it is collected: twice Go's usual, which saves such a command a tenth of its time and takes some 30 MB. GOGC overrules.
-const collectAt = 200
-
 // openSettling opens the database for what settles registrations: as the worker does, with the worker's settings, and
 // with mails off where they are to be suppressed.
 func (g globals) openSettling(ctx context.Context, s surroundings, mailsOff bool) (*store.Store, worker.Settings, error) {
 	var config worker.Settings
 	if err := g.load(s, &config); err != nil {
 		return nil, config, err
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
 	}
 	options := config.Store()
 	options.MailsOff = mailsOff
