@@ -54,8 +54,8 @@ func (p *publisher) gather(first *waiting) []*waiting {
 func (p *publisher) round(ctx context.Context, events []*waiting) {
 	for len(events) > 0 {
 		how, n := p.pace.choose(len(events))
-		if p.pace.singlesWin() {
-			p.direct.Store(time.Now().Add(directFor).UnixNano())
+		if p.pace.endTrial() {
+			p.directUntil.Store(time.Now().Add(directFor).UnixNano())
 		}
 		var part []*waiting
 		part, events = events[:n], events[n:]

@@ -62,13 +62,14 @@ func (p *pace) choose(n int) (way, int) {
 	return waySingle, n
 }
 
-// singlesWin says whether singles have won for so long that both ways were measured meanwhile, and begins anew.
-func (p *pace) singlesWin() bool {
-	won := p.wins >= sampleEvery
-	if won {
-		p.wins = 0
+// endTrial says whether singles have won so often, one time after the other, that both ways were measured meanwhile.
+// Then the next trial begins.
+func (p *pace) endTrial() (singlesWon bool) {
+	if p.wins < sampleEvery {
+		return false
 	}
-	return won
+	p.wins = 0
+	return true
 }
 
 // learn takes in what publishing n events has cost.

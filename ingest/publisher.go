@@ -35,8 +35,9 @@ type publisher struct {
 	log     *zap.Logger
 	metrics *metrics
 	queue   chan *waiting
-	pace    pace         // the lane's alone
-	direct  atomic.Int64 // until when, in Unix nanoseconds, requests publish by themselves
+	pace    pace // the lane's alone
+	// directUntil is until when, in Unix nanoseconds, requests publish by themselves.
+	directUntil atomic.Int64
 
 	mu           sync.Mutex
 	known        *lru.Cache[string, struct{}] // ids whose acknowledgement this connection has seen
@@ -122,7 +123,7 @@ func (p *publisher) join(e stream.Event) (w *waiting, shared bool, err error) {
 		return nil, false, errBusy
 	}
 	now := time.Now()
-	w = &waiting{event: e, deadline: now.Add(p.timeout), done: make(chan struct{}), direct: now.UnixNano() < p.direct.Load()}
+	w = &waiting{event: e, deadline: now.Add(p.timeout), done: make(chan struct{}), direct: now.UnixNano() < p.directUntil.Load()}
 	if !w.direct {
 		p.queue <- w // which has room for all that are in flight
 	}
@@ -152,7 +153,7 @@ func (p *publisher) finish(w *waiting, duplicate bool, err error) {
 // (nats.go does so for single publishes), and what its server held is no longer vouched for from memory.
 func (p *publisher) watch(status <-chan nats.Status) {
 	for range status {
-		p.direct.Store(0) // another server may sync
+		p.directUntil.Store(0) // another server may sync
 		p.mu.Lock()
 		p.known.Purge()
 		if p.abortBatch != nil {

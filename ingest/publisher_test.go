@@ -141,6 +141,29 @@ func TestRequestsWithTheSameIDShareOnePublish(t *testing.T) {
 	}
 }
 
+// An id that shared memory with the body that it was read from would keep the whole body.
+func TestOfAStoredEventOnlyTheIDIsRemembered(t *testing.T) {
+	t.Parallel()
+	natsURL, _ := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	p.startLane()
+	e := testEvent("")
+	e.Body = []byte(sample("evt_1"))
+	var err error
+	if e.Envelope, err = stripeevent.ReadEnvelope(e.Body); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.store(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	clear(e.Body)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.known.Keys(); len(known) != 1 || known[0] != "evt_1" {
+		t.Errorf("remembered are %q", known)
+	}
+}
+
 func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
@@ -148,7 +171,7 @@ func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
 	const rounds = sampleEvery
 	for n := range rounds {
 		p.pace.perEvent, p.pace.perBatch[0] = 1e-9, 1
-		if p.direct.Load() != 0 {
+		if p.directUntil.Load() != 0 {
 			t.Fatalf("requests publish by themselves after %d rounds", n)
 		}
 		var events []*waiting
@@ -162,11 +185,11 @@ func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
 		p.round(t.Context(), events)
 		p.await(events, stored)
 	}
-	until := time.Until(time.Unix(0, p.direct.Load()))
+	until := time.Until(time.Unix(0, p.directUntil.Load()))
 	if until <= 0 || until > directFor {
 		t.Errorf("requests publish by themselves for %s", until)
 	}
-	p.direct.Store(time.Now().Add(patience).UnixNano())
+	p.directUntil.Store(time.Now().Add(patience).UnixNano())
 	for range 2 {
 		if dup, err := p.store(t.Context(), testEvent("evt_200")); err != nil { // no lane runs
 			t.Errorf("%t, %v", dup, err)
@@ -185,7 +208,7 @@ func TestAnEventPublishedByItsRequestIsSharedAndOutlivesIt(t *testing.T) {
 	s := startNATS(t, localnats.Options{})
 	arrived := swallow(t, s.URL())
 	p := newTestPublisher(t, s.URL(), 9*time.Second)
-	p.direct.Store(time.Now().Add(patience).UnixNano())
+	p.directUntil.Store(time.Now().Add(patience).UnixNano())
 	gone, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan bool, 1)
 	go func() {
@@ -216,10 +239,10 @@ func TestADisconnectedStoreRefusesWhatRequestsPublishThemselves(t *testing.T) {
 	makeStreams(t, js, wideStream())
 	p := newTestPublisher(t, s.URL(), 300*time.Millisecond)
 	p.startLane()
-	p.direct.Store(time.Now().Add(patience).UnixNano())
+	p.directUntil.Store(time.Now().Add(patience).UnixNano())
 	s.Stop()
-	eventually(t, func() bool { return p.direct.Load() == 0 }, func() string { return "requests still publish by themselves" })
-	p.direct.Store(time.Now().Add(patience).UnixNano())
+	eventually(t, func() bool { return p.directUntil.Load() == 0 }, func() string { return "requests still publish by themselves" })
+	p.directUntil.Store(time.Now().Add(patience).UnixNano())
 	if _, err := p.store(t.Context(), testEvent("evt_1")); failureOutcome(err) != disconnected {
 		t.Errorf("store = %v", err)
 	}
