@@ -34,11 +34,13 @@ func TestASilenceIsToldOnceAndWhatWasMissedIsBroughtIn(t *testing.T) {
 	w.tells(`guichet_worker_silence_limit_seconds 10800`, `guichet_worker_silence_seconds 14`)
 	w.stop()
 
-	r.work().says("Worker started") // another one tells nobody again, and what was brought in has not ended it
+	w = r.work() // another one tells nobody again, and what was brought in has not ended it
+	w.tells(`guichet_worker_silence_seconds 14`)
 	r.is("1", `SELECT count(*) FROM notifications WHERE kind = 'attention'`)
 	r.is("1", `SELECT count(*) FROM attention WHERE cleared_at IS NULL AND flag = 'silence'`)
 	r.publish(r.stripe.Payment("reg-2").Completed())
 	r.status("reg-2", "PAID")
+	w.stop() // it has looked, and looks again in a minute
 	w = r.work()
 	w.says("Events come from Stripe again")
 	r.is("1", `SELECT count(*) FROM attention WHERE cleared_at IS NOT NULL AND flag = 'silence'`)
