@@ -75,8 +75,9 @@ func FuzzCompose(f *testing.F) {
 			if err != nil || len(to) != 1 || kind.ToAdmin() && to[0].Address != "admin@example.org" {
 				t.Errorf("to %v, %v", to, err)
 			}
-			if bytes.Contains(m.Bytes(), []byte("\r\n.\r\n")) {
-				t.Error("the mail ends SMTP's DATA by itself")
+			// A line of one dot is doubled on its way (smtp_test.go); servers disagree on whether half a line end is one.
+			if lines := bytes.ReplaceAll(m.Bytes(), []byte("\r\n"), nil); bytes.ContainsAny(lines, "\r\n") {
+				t.Error("the mail has a CR or LF by itself, which smuggles another into SMTP's DATA")
 			}
 		}
 	})

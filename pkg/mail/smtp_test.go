@@ -20,11 +20,17 @@ import (
 	"github.com/educareschool/guichet/pkg/registration"
 )
 
+// message returns a mail that has a line of one dot, as a line may that is broken before the end of a sentence: it would
+// end SMTP's DATA if it were not doubled.
 func message(t *testing.T, id string) *mail.Message {
 	t.Helper()
 	c := samples("fr")["payment_failed"]
-	c.EventTitle = ".\r\n.com ." // a dot at the start of a line is SMTP's
-	return compose(t, c, id)
+	c.RegistrationID = strings.Repeat("x", 33) // as long as breaks the line there
+	m := compose(t, c, id)
+	if !bytes.Contains(m.Bytes(), []byte("\r\n.\r\n")) {
+		t.Fatalf("the mail has no line of one dot:\n%s", m.Bytes())
+	}
+	return m
 }
 
 func reply(code int, enhanced smtp.EnhancedCode, text string) error {
@@ -419,9 +425,10 @@ func TestAServerThatOutlastsTheCallersPatienceIsToBlame(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	server := serve(t, behaviour{rcpt: func(string) error { <-release; return nil }})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	sender, m := server.sender(t, server.url(""), mail.SMTPOptions{}), message(t, "n-1")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // it must come as far as the recipient
 	defer cancel()
-	err := server.sender(t, server.url(""), mail.SMTPOptions{}).Send(ctx, message(t, "n-1"))
+	err := sender.Send(ctx, m)
 	if f := failure(t, err); !errors.Is(err, context.DeadlineExceeded) || !f.OfServer() || f.Uncertain || f.Step != mail.StepRecipient {
 		t.Errorf("got %+v", f)
 	}
