@@ -107,8 +107,8 @@ func with(databaseURL string, parameters map[string]string) string {
 		for _, name := range names {
 			query.Set(name, parameters[name])
 		}
-		u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
-		return u.String()
+		// All before the query stays as it was written: net/url does not read every host that it writes.
+		return databaseURL[:strings.IndexAny(databaseURL+"?", "?#")] + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 	}
 	for _, name := range names {
 		databaseURL += fmt.Sprintf(" %s='%s'", name, parameters[name])
