@@ -61,6 +61,10 @@ func personName(name string) string {
 	return clean
 }
 
+// addressName returns a name fit to stand before an address. No name needs a backslash, and net/mail writes one in a
+// name beyond ASCII as nobody reads it.
+func addressName(name string) string { return strings.ReplaceAll(name, `\`, "") }
+
 // identifier returns a Stripe id, or nothing when it holds what no such id does.
 func identifier(id string) string {
 	for _, r := range id {

@@ -121,7 +121,7 @@ func (c *Composer) recipient(content Content) (*netmail.Address, error) {
 	if err != nil || a.Name != "" || strings.ContainsAny(bare, "<>()") { // an address alone: no name, no comment
 		return nil, &Failure{Class: Permanent, Step: StepAddress, Reason: "the registration's mail address is not one"}
 	}
-	return &netmail.Address{Name: personName(content.Name), Address: a.Address}, nil
+	return &netmail.Address{Name: personName(addressName(content.Name)), Address: a.Address}, nil
 }
 
 // addressFits refuses what net/mail reads but SMTP cannot carry. The bound is RFC 5321's for a path.

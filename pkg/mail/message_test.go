@@ -141,6 +141,23 @@ func TestMailsToTheAdminGoToTheAdmin(t *testing.T) {
 	}
 }
 
+func TestABackslashInANameLeavesTheAddressReadable(t *testing.T) {
+	t.Parallel()
+	by := composer(t, mail.Settings{From: `"Société \\ & fils" <billets@example.org>`})
+	m, err := by.Compose(mail.Content{Kind: registration.MailPaymentConfirmed, Name: `Zoé\`, Email: "zoe@example.org"}, "n-1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, _, _ := read(t, m)
+	for name, want := range map[string]netmail.Address{
+		"From": {Name: "Société & fils", Address: "billets@example.org"}, "To": {Name: "Zoé", Address: "zoe@example.org"},
+	} {
+		if got, err := header.AddressList(name); err != nil || len(got) != 1 || *got[0] != want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
 func TestNothingThatAStrangerWroteGetsOutOfItsPlace(t *testing.T) {
 	t.Parallel()
 	const inject = "x\r\nBcc: victim@example.net\r\n\r\n.\r\nMAIL FROM:<a@b.c>\n--boundary\n<script>alert(1)</script>\"' onload='x' {{.Email}} \x00\u202e"

@@ -87,6 +87,6 @@ func mailbox(text string) (*netmail.Address, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Name = line(a.Name, longestName)
+	a.Name = line(addressName(a.Name), longestName)
 	return a, addressFits(a.Address)
 }
