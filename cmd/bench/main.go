@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// bench measures what its arguments say and prints the table.
+// bench measures what its arguments say and prints the table, also of what came before a failure.
 func bench(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	var o place.Options
 	b := scenario.Bench{Sizes: scenario.Usual(), Progress: os.Stderr}
@@ -75,33 +75,24 @@ func bench(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.Place.Close()) }()
 	r, err := measure(ctx, &b, pick, *growth)
-	if err != nil {
-		return err
-	}
 	if *jsonFile != "" {
-		if err := r.WriteJSON(*jsonFile); err != nil {
-			return err
-		}
+		err = errors.Join(err, r.WriteJSON(*jsonFile))
 	}
-	return r.Print(stdout)
+	return errors.Join(err, r.Print(stdout))
 }
 
-func measure(ctx context.Context, b *scenario.Bench, pick *regexp.Regexp, growth bool) (*report.Report, error) {
+func measure(ctx context.Context, b *scenario.Bench, pick *regexp.Regexp, growth bool) (_ *report.Report, err error) {
 	started := time.Now()
-	machine, err := b.Place.Describe()
-	if err != nil {
-		return nil, err
+	r := &report.Report{Started: started.UTC().Format(time.RFC3339)}
+	if r.Machine, err = b.Place.Describe(); err != nil {
+		return r, err
 	}
-	r := &report.Report{Machine: machine, Started: started.UTC().Format(time.RFC3339)}
-	if err := b.Run(ctx, pick, growth, r); err != nil {
-		return nil, err
-	}
-	if r.Machine.Postgres, err = b.Place.PostgresVersion(ctx); err != nil {
-		return nil, err
-	}
+	err = b.Run(ctx, pick, growth, r)
 	r.Machine.LoadAfter = place.Load()
 	r.Took = time.Since(started).Round(time.Second).String()
-	return r, nil
+	var unknown error
+	r.Machine.Postgres, unknown = b.Place.PostgresVersion(ctx)
+	return r, errors.Join(err, unknown)
 }
 
 func listScenarios(stdout io.Writer) error {

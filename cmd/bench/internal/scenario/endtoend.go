@@ -17,9 +17,12 @@ import (
 
 // endToEnd is the time from when a payment's webhook is due to be sent until its registration is committed as paid.
 // The worker says so after its commit, in its log: that is later than the commit by a look for stray facts.
+//
+// The inline handler is offered no more than overload: what it queues at twice that takes long and says nothing new.
 func endToEnd() Scenario {
+	const overload = 1000
 	ours := func(rate int) string { return fmt.Sprintf("Guichet, %d/s", rate) }
-	inline := func(rate int) string { return fmt.Sprintf("inline handler, %d/s", rate) }
+	inline := func(rate int) string { return fmt.Sprintf("inline handler, %d/s", min(rate, overload)) }
 	s := Scenario{Name: "end to end", Open: func(ctx context.Context, b *Bench) ([]Case, error) {
 		through, err := b.openThrough(ctx)
 		if err != nil {
@@ -27,9 +30,10 @@ func endToEnd() Scenario {
 		}
 		var cases []Case
 		for _, rate := range b.Sizes.Rates {
-			cases = append(cases,
-				Case{Name: inline(rate), Measure: func(ctx context.Context) (report.Sample, error) { return through.inline.measure(ctx, b, rate) }},
-				Case{Name: ours(rate), Measure: func(ctx context.Context) (report.Sample, error) { return through.ours.measure(ctx, b, rate) }})
+			if rate <= overload {
+				cases = append(cases, Case{Name: inline(rate), Measure: func(ctx context.Context) (report.Sample, error) { return through.inline.measure(ctx, b, rate) }})
+			}
+			cases = append(cases, Case{Name: ours(rate), Measure: func(ctx context.Context) (report.Sample, error) { return through.ours.measure(ctx, b, rate) }})
 		}
 		return cases, nil
 	}}

@@ -69,8 +69,8 @@ type Sizes struct {
 func Usual() Sizes {
 	return Sizes{
 		Window: 450 * time.Millisecond, Connections: []int{1, 16, 64, 256}, Bodies: []int{1000, 3000, 20_000},
-		Events: 100_000, OneByOne: 3_000, Registrations: 20_000, Venues: 50,
-		Rates: []int{100, 500, 1000, 2000}, RateWindow: time.Second, Sustain: 30 * time.Second, Highest: 10_000,
+		Events: 100_000, OneByOne: 2_000, Registrations: 20_000, Venues: 50,
+		Rates: []int{100, 500, 1000, 2000}, RateWindow: time.Second, Sustain: 30 * time.Second, Highest: 9_000,
 		Deadlines: 100_000, Crowd: 50_000, Tries: 10_000,
 		Inbox: []int{0, 1_000_000, 10_000_000}, Backlog: 1_000_000, MicroTime: "0.2s",
 	}

@@ -21,7 +21,7 @@ func sustained() Scenario {
 				return nil, err
 			}
 			return []Case{
-				{Name: inline, Measure: h.inlineRate},
+				{Name: inline, Measure: h.inlineRate, Once: true},
 				{Name: ours, Measure: h.highest, Once: true},
 			}, nil
 		},
@@ -45,7 +45,7 @@ func (b *Bench) openHolding(ctx context.Context) (*holding, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := int(float64(b.Sizes.Highest)*(b.Sizes.Sustain+probes*b.probeWindow()).Seconds()) + 1000
+	n := int(float64(b.Sizes.Highest)*(b.Sizes.Sustain*3/2+probes*b.probeWindow()).Seconds()) + 1000 // a rate is held at the second try, or one of half
 	mix := traffic.NewMix(b.Seed(), 0, n/5, b.Sizes.Venues, n)
 	for _, database := range []string{"holding", "inline"} {
 		if err := b.seeded(ctx, postgres, database, mix.Purchases); err != nil {
@@ -85,7 +85,7 @@ func (h *holding) inlineRate(ctx context.Context) (report.Sample, error) {
 	return report.Sample{"rate": posted.Rate(), "p99 ms": milliseconds(posted.Quantile(0.99))}, nil
 }
 
-// highest searches by halves, then holds the rate that was found, or a little less, for long.
+// highest searches by halves, then holds a little less than the rate that was found, or still less, for long.
 func (h *holding) highest(ctx context.Context) (report.Sample, error) {
 	least, high := float64(h.bench.Sizes.Highest)/20, float64(h.bench.Sizes.Highest)
 	low := least
@@ -101,8 +101,8 @@ func (h *holding) highest(ctx context.Context) (report.Sample, error) {
 			high = rate
 		}
 	}
-	const lessEachTime = 0.95
-	for rate := low; ; rate *= lessEachTime {
+	const less = 0.9
+	for rate := low * less; ; rate *= less {
 		held, sample, err := h.hold(ctx, rate, h.bench.Sizes.Sustain)
 		if err != nil || held || rate < least {
 			return sample, err
