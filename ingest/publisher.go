@@ -21,8 +21,9 @@ const (
 	// maxWaiting and maxWaitingBytes bound the events that wait to be stored; beyond them requests are refused at once.
 	maxWaiting      = 4096
 	maxWaitingBytes = 64 << 20
-	// answerSlack is how much longer a request waits than its event may take, so that it learns the reason.
-	answerSlack = 250 * time.Millisecond
+	// answerSlack is how much longer a request waits than its event may take, so that it learns the reason, on
+	// a busy machine too.
+	answerSlack = 2 * time.Second
 )
 
 // publisher stores events. Requests with the same event id share one publish; ids known to be stored are
