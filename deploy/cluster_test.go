@@ -50,6 +50,14 @@ func cluster(t *testing.T) (nodes []*server.Server, urlOf func(user string) stri
 			return nil
 		})
 	}
+	eventually(t, "the leader places streams on all nodes", func() error {
+		for _, s := range nodes {
+			if len(s.JetStreamClusterPeers()) == len(nodes) { // a follower knows none
+				return nil
+			}
+		}
+		return fmt.Errorf("not yet")
+	})
 	return nodes, func(user string) string {
 		shipped := read(t, filepath.Join(dir, user+"_nats_url"))
 		var urls []string
