@@ -59,8 +59,8 @@ func mailFaults() []scenario {
 				return errors.New("gone")
 			}}
 		})},
-		{name: "SMTP throttles to 5 a second", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
-			return manner{rcpt: throttle(5)}
+		{name: "SMTP throttles to 1 a second", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
+			return manner{rcpt: throttle(1)}
 		})},
 	}
 }
