@@ -29,11 +29,14 @@ func endToEnd() Scenario {
 			return nil, err
 		}
 		var cases []Case
+		add := func(name string, w *way, rate int) {
+			cases = append(cases, Case{Name: name, Measure: func(ctx context.Context) (report.Sample, error) { return w.measure(ctx, b, rate) }})
+		}
 		for _, rate := range b.Sizes.Rates {
 			if rate <= overload {
-				cases = append(cases, Case{Name: inline(rate), Measure: func(ctx context.Context) (report.Sample, error) { return through.inline.measure(ctx, b, rate) }})
+				add(inline(rate), through.inline, rate)
 			}
-			cases = append(cases, Case{Name: ours(rate), Measure: func(ctx context.Context) (report.Sample, error) { return through.ours.measure(ctx, b, rate) }})
+			add(ours(rate), through.ours, rate)
 		}
 		return cases, nil
 	}}

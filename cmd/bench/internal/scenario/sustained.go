@@ -45,7 +45,8 @@ func (b *Bench) openHolding(ctx context.Context) (*holding, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := int(float64(b.Sizes.Highest)*(b.Sizes.Sustain*3/2+probes*b.probeWindow()).Seconds()) + 1000 // a rate is held at the second try, or one of half
+	// Enough for the probes and for holding the highest rate, or for trying to hold two lower ones.
+	n := int(float64(b.Sizes.Highest)*(b.Sizes.Sustain*3/2+probes*b.probeWindow()).Seconds()) + 1000
 	mix := traffic.NewMix(b.Seed(), 0, n/5, b.Sizes.Venues, n)
 	for _, database := range []string{"holding", "inline"} {
 		if err := b.seeded(ctx, postgres, database, mix.Purchases); err != nil {
