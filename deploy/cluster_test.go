@@ -42,22 +42,6 @@ func cluster(t *testing.T) (nodes []*server.Server, urlOf func(user string) stri
 		nodes = append(nodes, s)
 		addresses = append(addresses, s.Addr().String())
 	}
-	for _, s := range nodes {
-		eventually(t, s.Name()+" belongs to a cluster with a leader", func() error {
-			if !s.ReadyForConnections(time.Second) || !s.JetStreamIsCurrent() {
-				return fmt.Errorf("not yet")
-			}
-			return nil
-		})
-	}
-	eventually(t, "the leader places streams on all nodes", func() error {
-		for _, s := range nodes {
-			if len(s.JetStreamClusterPeers()) == len(nodes) { // a follower knows none
-				return nil
-			}
-		}
-		return fmt.Errorf("not yet")
-	})
 	return nodes, func(user string) string {
 		shipped := read(t, filepath.Join(dir, user+"_nats_url"))
 		var urls []string

@@ -66,7 +66,7 @@ func eventually(t testing.TB, what string, condition func() error) time.Duration
 		if time.Since(began) > patience {
 			t.Fatalf("%s: %v", what, err)
 		}
-		pause(t, max(20*time.Millisecond, 4*time.Since(looked))) // looking must not slow down what is awaited
+		pause(t, min(max(20*time.Millisecond, 4*time.Since(looked)), time.Second)) // looking must not slow down what is awaited
 	}
 }
 

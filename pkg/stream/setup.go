@@ -107,18 +107,52 @@ type Change struct {
 // that would lose stored events.
 func Setup(ctx context.Context, js jetstream.JetStream, c Config) ([]Change, error) {
 	var done []Change
-	for _, want := range []jetstream.StreamConfig{EventsConfig(c), DeadLettersConfig(c)} {
-		change, err := setupStream(ctx, js, want)
+	for _, step := range []func(context.Context) (Change, error){
+		func(ctx context.Context) (Change, error) { return setupStream(ctx, js, EventsConfig(c)) },
+		func(ctx context.Context) (Change, error) { return setupStream(ctx, js, DeadLettersConfig(c)) },
+		func(ctx context.Context) (Change, error) { return setupConsumer(ctx, js) },
+	} {
+		change, err := patiently(ctx, step)
 		if err != nil {
 			return done, err
 		}
 		done = append(done, change)
 	}
-	change, err := setupConsumer(ctx, js)
-	if err != nil {
-		return done, err
+	return done, nil
+}
+
+const (
+	// clusterPatience is how long each step of Setup waits for a cluster that is starting, tryTime how long one try
+	// takes, and tryPause what separates two.
+	clusterPatience = 10 * time.Second
+	tryTime         = 2 * time.Second
+	tryPause        = 100 * time.Millisecond
+)
+
+// patiently takes a step, which is idempotent, again while the servers are starting.
+func patiently(ctx context.Context, step func(context.Context) (Change, error)) (Change, error) {
+	began := time.Now()
+	for {
+		try, cancel := context.WithTimeout(ctx, tryTime)
+		change, err := step(try)
+		cancel()
+		if err == nil || !starting(err) || time.Since(began) > clusterPatience {
+			return change, err
+		}
+		select {
+		case <-ctx.Done():
+			return change, err
+		case <-time.After(tryPause):
+		}
 	}
-	return append(done, change), nil
+}
+
+// starting says that servers of a cluster may not be together yet: until one leads them none answers, and until that one
+// has heard from all it finds no place for copies.
+func starting(err error) bool {
+	const noPeers, notAvailable jetstream.ErrorCode = 10005, 10008
+	var refused *jetstream.APIError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) && (refused.ErrorCode == noPeers || refused.ErrorCode == notAvailable)
 }
 
 func setupStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (Change, error) {
@@ -195,8 +229,11 @@ func setupConsumer(ctx context.Context, js jetstream.JetStream) (Change, error) 
 
 // reason returns why a request to JetStream got no answer: the server tells of a refused permission apart.
 func reason(js jetstream.JetStream, err error) error {
-	if last := js.Conn().LastError(); errors.Is(err, context.DeadlineExceeded) && errors.Is(last, nats.ErrPermissionViolation) {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if last := js.Conn().LastError(); errors.Is(last, nats.ErrPermissionViolation) {
 		return last
 	}
-	return err
+	return fmt.Errorf("JetStream does not answer (a cluster needs most of its servers): %w", err)
 }
