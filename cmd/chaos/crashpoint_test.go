@@ -16,11 +16,11 @@ func crashes() []scenario {
 	const rate = 5 // a worker that dies at its first verdicts takes in little: what is sold meanwhile piles up
 	return []scenario{
 		{
-			name: "crash between commit and acknowledgement", times: counts{6, 200}, shape: one, rate: rate, mailsTwice: 1,
+			name: "crash between commit and acknowledgement", times: counts{4, 200}, shape: one, rate: rate, mailsTwice: 1,
 			fault: func(r *run, _ int) { r.killBefore("+ACK", r.random.IntN(4)) },
 		},
 		{
-			name: "crash between dead letter and its termination", times: counts{6, 200}, shape: one, rate: rate, mailsTwice: 1,
+			name: "crash between dead letter and its termination", times: counts{4, 200}, shape: one, rate: rate, mailsTwice: 1,
 			fault: func(r *run, _ int) {
 				r.sender.poison(20) // until the worker gets one
 				r.killBefore("+TERM", 0)
@@ -28,7 +28,7 @@ func crashes() []scenario {
 			},
 		},
 		{
-			name: "crash between SMTP's acceptance and commit", times: counts{6, 200}, shape: one, rate: rate, mailsTwice: 1,
+			name: "crash between SMTP's acceptance and commit", times: counts{4, 200}, shape: one, rate: rate, mailsTwice: 1,
 			fault: func(r *run, nth int) {
 				if nth%2 == 0 {
 					r.killBeforeAnswer()

@@ -23,7 +23,7 @@ func poisons() []scenario {
 		fault: func(r *run, _ int) {
 			// A machine that is busy for a while makes both slow: short times with poison and without take turns, and
 			// the middle one of each kind counts.
-			const length = 3 * time.Second
+			const length = 2 * time.Second
 			var clean, poisoned []percentiles
 			for range (counts{3, 7}).at(scaleOf(r.t)) {
 				clean = append(clean, r.delays(func() { pause(r.t, length) }))

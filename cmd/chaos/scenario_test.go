@@ -27,7 +27,7 @@ type scenario struct {
 	name  string
 	times counts
 	shape shape
-	rate  int // purchases a second; 0 is 25, and 15 in the short run
+	rate  int // purchases a second; 0 is 25, and 8 in the short run, which keeps two processors busy four at a time
 	// poisoned has one event in so many be poison; 0 none.
 	poisoned int
 	// alone has it be played while no other is.
@@ -155,7 +155,7 @@ func newRun(t *testing.T, s scenario) *run {
 func (r *run) underLoad(rate int, something func()) {
 	r.t.Helper()
 	if rate == 0 {
-		rate = counts{15, 25}.at(scaleOf(r.t))
+		rate = counts{8, 25}.at(scaleOf(r.t))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var sending sync.WaitGroup

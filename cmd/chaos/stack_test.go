@@ -156,7 +156,7 @@ func (k *stack) newWorker(n int, s shape) *worker {
 	env := []string{
 		"NATS_URL=" + k.natsURL(toNATS), "DATABASE_URL=" + k.postgres.url("guichet", toPostgres), "ADMIN_ADDR=127.0.0.1:0",
 		"SMTP_URL=smtp://" + k.mails.address + "?tls=none", "MAIL_FROM=Guichet <tickets@example.org>", "ADMIN_EMAIL=admin@example.org",
-		"CLEANUP_INTERVAL=2s", "SWEEP_INTERVAL=200ms", "ACTION_REQUIRED_DELAY=0s",
+		"CLEANUP_INTERVAL=2s", "SWEEP_INTERVAL=500ms", "ACTION_REQUIRED_DELAY=0s",
 	}
 	w := &worker{service{newProgram(k.t, k.dir, fmt.Sprintf("worker-%d", n), "worker", merged(env, s.env)), toNATS, toPostgres}}
 	w.start()
