@@ -52,6 +52,9 @@ func (p *publisher) gather(first *waiting) []*waiting {
 
 // round stores events, each way that the pace says is cheaper, and finishes every one of them.
 func (p *publisher) round(ctx context.Context, events []*waiting) {
+	if len(events) >= batchFrom {
+		p.crowdedUntil.Store(time.Now().Add(calmAfter).UnixNano())
+	}
 	for len(events) > 0 {
 		how, n := p.pace.choose(len(events))
 		if p.pace.endTrial() {

@@ -28,7 +28,7 @@ const (
 
 // publisher stores events. Requests with the same event id share one publish; ids known to be stored are
 // answered from memory; all others queue for one lane (lane.go), which stores what waits together, or publish
-// by themselves while the lane has found that cheaper (single.go).
+// by themselves while they are few, or the lane has found that cheaper (single.go).
 type publisher struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
@@ -37,8 +37,9 @@ type publisher struct {
 	metrics *metrics
 	queue   chan *waiting
 	pace    pace // the lane's alone
-	// directUntil is until when, in Unix nanoseconds, requests publish by themselves.
-	directUntil atomic.Int64
+	// directUntil is until when, in Unix nanoseconds, all requests publish by themselves, and crowdedUntil until when few
+	// do not either.
+	directUntil, crowdedUntil atomic.Int64
 
 	mu           sync.Mutex
 	known        *lru.Cache[string, struct{}] // ids whose acknowledgement this connection has seen
@@ -124,13 +125,19 @@ func (p *publisher) join(e stream.Event) (w *waiting, shared bool, err error) {
 		return nil, false, errBusy
 	}
 	now := time.Now()
-	w = &waiting{event: e, deadline: now.Add(p.timeout), done: make(chan struct{}), direct: now.UnixNano() < p.directUntil.Load()}
+	w = &waiting{event: e, deadline: now.Add(p.timeout), done: make(chan struct{}), direct: p.goesDirectly(now)}
 	if !w.direct {
 		p.queue <- w // which has room for all that are in flight
 	}
 	p.inFlight[e.ID] = w
 	p.waitingBytes += len(e.Body)
 	return w, false, nil
+}
+
+// goesDirectly says whether an event that comes now is published by its own request; mu is held.
+func (p *publisher) goesDirectly(now time.Time) bool {
+	t := now.UnixNano()
+	return t < p.directUntil.Load() || len(p.inFlight) < batchFrom-1 && t >= p.crowdedUntil.Load()
 }
 
 // finish tells all requests that wait for an event how it went.

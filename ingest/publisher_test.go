@@ -36,6 +36,7 @@ func newTestPublisher(t *testing.T, natsURL string, timeout time.Duration) testP
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
+	p.crowdedUntil.Store(time.Now().Add(time.Hour).UnixNano()) // few requests queue as many do
 	return testPublisher{p, t, registry}
 }
 
@@ -59,11 +60,17 @@ func testEvent(id string) stream.Event {
 // queueUp puts evt_0 to evt_<n-1> into the queue.
 func (p testPublisher) queueUp(n int) []*waiting {
 	p.t.Helper()
+	return p.queueUpAs("evt_", n)
+}
+
+// queueUpAs puts events into the queue whose ids are what they begin with and a number from 0.
+func (p testPublisher) queueUpAs(begin string, n int) []*waiting {
+	p.t.Helper()
 	var all []*waiting
 	for i := range n {
-		w, shared, err := p.join(testEvent(fmt.Sprintf("evt_%d", i)))
+		w, shared, err := p.join(testEvent(fmt.Sprint(begin, i)))
 		if w == nil || shared || err != nil {
-			p.t.Fatalf("join evt_%d: shared %t, %v", i, shared, err)
+			p.t.Fatalf("join %s%d: shared %t, %v", begin, i, shared, err)
 		}
 		all = append(all, w)
 	}
@@ -164,6 +171,36 @@ func TestOfAStoredEventOnlyTheIDIsRemembered(t *testing.T) {
 	}
 }
 
+func TestFewRequestsPublishByThemselvesUnlessManyCameLately(t *testing.T) {
+	t.Parallel()
+	natsURL, js := startStore(t)
+	p := newTestPublisher(t, natsURL, patience)
+	p.crowdedUntil.Store(0)
+	if dup, err := p.store(t.Context(), testEvent("evt_alone")); dup || err != nil { // no lane runs
+		t.Errorf("store = %t, %v", dup, err)
+	}
+	events := p.queueUp(batchFrom)
+	for i, w := range events {
+		if few := i < batchFrom-1; w.direct != few {
+			t.Errorf("with %d others in flight an event is published by its request: %t", i, w.direct)
+		}
+	}
+	p.round(t.Context(), events[1:])
+	if p.crowdedUntil.Load() != 0 {
+		t.Error("fewer than make a batch are a crowd")
+	}
+	p.round(t.Context(), append(events[:1], p.queueUpAs("evt_more", batchFrom-1)...))
+	if crowded := time.Until(time.Unix(0, p.crowdedUntil.Load())); crowded <= 0 || crowded > calmAfter {
+		t.Errorf("after a batch few requests queue for %s", crowded)
+	}
+	if w, _, err := p.join(testEvent("evt_after")); err != nil || w.direct {
+		t.Errorf("right after a batch a request publishes by itself: %v", err)
+	}
+	if n := len(storedEvents(t, js)); n != 2*batchFrom {
+		t.Errorf("%d events are stored", n)
+	}
+}
+
 func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
@@ -174,14 +211,7 @@ func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
 		if p.directUntil.Load() != 0 {
 			t.Fatalf("requests publish by themselves after %d rounds", n)
 		}
-		var events []*waiting
-		for i := range batchFrom {
-			w, _, err := p.join(testEvent(fmt.Sprintf("evt_%d_%d", n, i)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			events = append(events, w)
-		}
+		events := p.queueUpAs(fmt.Sprintf("evt_%d_", n), batchFrom)
 		p.round(t.Context(), events)
 		p.await(events, stored)
 	}

@@ -13,11 +13,17 @@ import (
 // retryPause separates two tries of a publish.
 const retryPause = 100 * time.Millisecond
 
-// directFor is how long requests publish by themselves before the lane measures again.
-const directFor = 5 * time.Second
+const (
+	// directFor is how long requests publish by themselves before the lane measures again.
+	directFor = 5 * time.Second
+	// calmAfter is how long the lane must not have had enough for a batch for few requests to publish by themselves: those
+	// who were answered together come again together, and the first of them are few.
+	calmAfter = time.Second
+)
 
-// storeDirectly publishes an event for the request that brought it. Where the store does not sync each write, rounds
-// gain nothing and waiting for them costs. When the request ends the publish goes on: others may share it.
+// storeDirectly publishes an event for the request that brought it. Where there are too few for a batch, or the store does
+// not sync each write, rounds gain nothing and waiting for them costs. When the request ends the publish goes on: others
+// may share it.
 func (p *publisher) storeDirectly(ctx context.Context, w *waiting) {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), w.deadline)
 	defer cancel()
