@@ -30,7 +30,7 @@ const (
 var errPortTaken = errors.New("another program took its port")
 
 // launch starts the server on a free port and waits until it answers.
-func (s *Server) launch(ctx context.Context, b binaries, lazy bool) error {
+func (s *Server) launch(ctx context.Context, b binaries, o Options) error {
 	held, err := s.lockServer(ctx)
 	if err != nil {
 		return err
@@ -43,21 +43,21 @@ func (s *Server) launch(ctx context.Context, b binaries, lazy bool) error {
 		if s.port, err = freePort(ctx); err != nil {
 			return err
 		}
-		if err = s.launchOnce(ctx, b, lazy, held); !errors.Is(err, errPortTaken) {
+		if err = s.launchOnce(ctx, b, o, held); !errors.Is(err, errPortTaken) {
 			return err
 		}
 	}
 	return err
 }
 
-func (s *Server) launchOnce(ctx context.Context, b binaries, lazy bool, held *os.File) error {
+func (s *Server) launchOnce(ctx context.Context, b binaries, o Options, held *os.File) error {
 	log, err := os.OpenFile(logPath(s.dir), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }()
 	arguments := []string{"-D", s.data}
-	for _, setting := range serverSettings(s.port, lazy) {
+	for _, setting := range serverSettings(s.port, o) {
 		arguments = append(arguments, "-c", setting)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), b.path("postgres"), arguments...) // #nosec G204 -- found by installed
@@ -73,7 +73,7 @@ func (s *Server) launchOnce(ctx context.Context, b binaries, lazy bool, held *os
 	return nil
 }
 
-func serverSettings(port int, lazy bool) []string {
+func serverSettings(port int, o Options) []string {
 	all := []string{
 		"listen_addresses=127.0.0.1",
 		"port=" + strconv.Itoa(port),
@@ -85,7 +85,10 @@ func serverSettings(port int, lazy bool) []string {
 		"logging_collector=off",
 		"log_destination=stderr",
 	}
-	if lazy {
+	if o.SharedBuffers != "" {
+		all = append(all, "shared_buffers="+o.SharedBuffers)
+	}
+	if o.Lazy {
 		all = append(all, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
 	}
 	return all

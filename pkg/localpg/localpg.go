@@ -29,6 +29,8 @@ type Options struct {
 	Dir string
 	// Lazy gives up every durability for speed: for tests only.
 	Lazy bool
+	// SharedBuffers is PostgreSQL's setting of that name, such as "1GB"; empty is its default.
+	SharedBuffers string
 }
 
 // Server is a running PostgreSQL.
@@ -57,7 +59,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, lock: lock}
-	if err := s.start(ctx, o.Lazy); err != nil {
+	if err := s.start(ctx, o); err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
@@ -82,7 +84,7 @@ func makeDir(dir string) (string, error) {
 	return filepath.EvalSymlinks(absolute)
 }
 
-func (s *Server) start(ctx context.Context, lazy bool) error {
+func (s *Server) start(ctx context.Context, o Options) error {
 	var err error
 	if s.account, err = serverAccount(); err != nil {
 		return err
@@ -94,11 +96,11 @@ func (s *Server) start(ctx context.Context, lazy bool) error {
 	if s.data, err = s.account.dataDir(ctx, s.dir, found[0]); err != nil {
 		return err
 	}
-	binaries, err := s.prepare(ctx, found, lazy)
+	binaries, err := s.prepare(ctx, found, o.Lazy)
 	if err != nil {
 		return err
 	}
-	return s.launch(ctx, binaries, lazy)
+	return s.launch(ctx, binaries, o)
 }
 
 // URL is what lib/pq, or any other client, connects to; it holds the password.

@@ -98,7 +98,7 @@ func TestStart_KeepsTheDataOfTheFolder(t *testing.T) {
 	ask(t, first.URL("guichet"), "CREATE TABLE places (id text)", "INSERT INTO places VALUES ('élan')")
 	stop(t, first)
 
-	second, err := Start(t.Context(), Options{Dir: dir}) // durable this time
+	second, err := Start(t.Context(), Options{Dir: dir, SharedBuffers: "16MB"}) // durable this time
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +108,9 @@ func TestStart_KeepsTheDataOfTheFolder(t *testing.T) {
 	}
 	if got := ask(t, second.URL("guichet"), "SHOW fsync"); got != "on" {
 		t.Errorf("fsync is %s, want on unless Lazy", got)
+	}
+	if got := ask(t, second.URL("guichet"), "SHOW shared_buffers"); got != "16MB" {
+		t.Errorf("shared_buffers is %s, want 16MB", got)
 	}
 }
 

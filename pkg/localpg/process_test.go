@@ -193,7 +193,7 @@ func TestLaunch_RecognizesATakenPort(t *testing.T) {
 	}
 	defer func() { _ = held.Close() }()
 	s.port = occupant.port // a PostgreSQL, too: it answers, with a refusal
-	if err := s.launchOnce(t.Context(), found[0], true, held); !errors.Is(err, errPortTaken) {
+	if err := s.launchOnce(t.Context(), found[0], Options{Lazy: true}, held); !errors.Is(err, errPortTaken) {
 		t.Errorf("got %v, want %v", err, errPortTaken)
 	}
 }

@@ -28,11 +28,16 @@ func (p *Place) Describe() (Machine, error) {
 	m := Machine{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Load: Load()}
 	m.Processor = field("/proc/cpuinfo", "model name")
 	m.Kernel = firstLine("/proc/sys/kernel/osrelease")
-	_, _ = fmt.Sscanf(field("/proc/meminfo", "MemTotal"), "%d kB", &m.MemoryMiB)
-	m.MemoryMiB >>= 10
+	m.MemoryMiB = memoryMiB()
 	took, err := p.syncTime()
 	m.SyncMicro = float64(took.Nanoseconds()) / 1e3
 	return m, err
+}
+
+// memoryMiB is the machine's memory.
+func memoryMiB() (n int64) {
+	_, _ = fmt.Sscanf(field("/proc/meminfo", "MemTotal"), "%d kB", &n)
+	return n >> 10
 }
 
 // Load is the machine's load average: what else runs makes every figure worse.

@@ -16,7 +16,7 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 )
 
-// Postgres is a PostgreSQL of this place's own, durable, with its defaults.
+// Postgres is a PostgreSQL of this place's own, durable, with its defaults but for shared_buffers.
 type Postgres struct {
 	server *localpg.Server
 	pid    int
@@ -32,7 +32,7 @@ func (p *Place) Postgres(ctx context.Context) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := localpg.Start(ctx, localpg.Options{Dir: dir})
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, SharedBuffers: sharedBuffers()})
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +52,12 @@ func (p *Place) Postgres(ctx context.Context) (*Postgres, error) {
 	p.last = append(p.last, db.admin.Close)
 	p.postgres = db
 	return db, nil
+}
+
+// sharedBuffers is a quarter of the machine's memory, as PostgreSQL's manual (19.4.1) says to begin with, up to 4 GB.
+func sharedBuffers() string {
+	const atLeast, most = 128, 4096 // MiB; PostgreSQL's default, and enough for ten million rows
+	return fmt.Sprintf("%dMB", max(atLeast, min(memoryMiB()/4, most)))
 }
 
 // URL is that of a database.
