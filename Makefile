@@ -51,7 +51,7 @@ chaos: ## Inject every fault a few times and hold every acknowledged event again
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=short $(CHAOS)
 	$(GO) test -count=1 -run 'ThreeDays|ChangeOfClocks' ./pkg/store
-	$(MAKE) --no-print-directory fuzz FUZZTIME=2s
+	$(MAKE) --no-print-directory fuzz FUZZTIME=1s
 
 .PHONY: chaos-long
 chaos-long: ## The same with every fault up to hundreds of times: some hours.

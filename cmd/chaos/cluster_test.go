@@ -21,11 +21,11 @@ func clusters() []scenario {
 			fault: func(r *run, nth int) { r.killNode(nth % 3) },
 		},
 		{
-			name: "cluster of three: kill -9 the leader", times: counts{3, 20}, shape: three,
+			name: "cluster of three: kill -9 the leader", times: counts{2, 20}, shape: three,
 			fault: func(r *run, _ int) { r.killNode(r.leader()) },
 		},
 		{
-			name: "cluster of three: kill -9 two of three", times: counts{2, 20}, shape: three, refuses: true,
+			name: "cluster of three: kill -9 two of three", times: counts{1, 20}, shape: three, refuses: true,
 			fault: func(r *run, nth int) {
 				first, second := nth%3, (nth+1)%3
 				r.nats[first].kill()

@@ -37,7 +37,7 @@ func disks() []scenario {
 			},
 		},
 		{
-			name: "disk full under PostgreSQL", times: counts{2, 10}, mailsTwice: 2, prints: notTaken,
+			name: "disk full under PostgreSQL", times: counts{1, 10}, mailsTwice: 2, prints: notTaken,
 			shape: shape{ingesters: 2, workers: 2, postgresDir: func(t testing.TB) string {
 				postgresDisk = smallDisk(t, "400m")
 				return postgresDisk
@@ -55,7 +55,7 @@ func disks() []scenario {
 			},
 		},
 		{
-			name: "the stream at its MaxBytes", times: counts{3, 20}, refuses: true, shape: shape{ingesters: 2, workers: 2},
+			name: "the stream at its MaxBytes", times: counts{2, 20}, refuses: true, shape: shape{ingesters: 2, workers: 2},
 			fault: func(r *run, _ int) {
 				s, err := r.js.Stream(r.t.Context(), stream.Events)
 				if err != nil {

@@ -11,7 +11,7 @@ func kills() []scenario {
 	two := shape{ingesters: 2, workers: 2}
 	return []scenario{
 		{
-			name: "kill -9 a worker", times: counts{5, 100}, shape: two, mailsTwice: 1,
+			name: "kill -9 a worker", times: counts{3, 100}, shape: two, mailsTwice: 1,
 			fault: func(r *run, _ int) {
 				w := r.workers[r.random.IntN(len(r.workers))]
 				w.kill()
@@ -21,7 +21,7 @@ func kills() []scenario {
 			},
 		},
 		{
-			name: "kill -9 the ingester", times: counts{5, 50}, shape: two,
+			name: "kill -9 the ingester", times: counts{3, 50}, shape: two,
 			fault: func(r *run, _ int) {
 				in := r.ingesters[r.random.IntN(len(r.ingesters))]
 				in.kill()
@@ -32,7 +32,7 @@ func kills() []scenario {
 			},
 		},
 		{
-			name: "kill -9 nats-server", times: counts{3, 20}, shape: two, refuses: true,
+			name: "kill -9 nats-server", times: counts{2, 20}, shape: two, refuses: true,
 			fault: func(r *run, _ int) {
 				r.nats[0].kill()
 				pause(r.t, r.upTo(time.Second))
@@ -42,7 +42,7 @@ func kills() []scenario {
 			},
 		},
 		{
-			name: "kill -9 PostgreSQL", times: counts{3, 20}, shape: two, mailsTwice: 2, prints: notTaken,
+			name: "kill -9 PostgreSQL", times: counts{2, 20}, shape: two, mailsTwice: 2, prints: notTaken,
 			fault: func(r *run, _ int) {
 				if err := r.postgres.kill(); err != nil {
 					r.t.Fatal(err)

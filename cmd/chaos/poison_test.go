@@ -18,17 +18,17 @@ type percentiles struct {
 // poisons are events that can never be used, among good ones: their neighbours hardly notice.
 func poisons() []scenario {
 	return []scenario{{
-		name: "poison events, 1 % of all", times: counts{1, 3}, rate: 40, alone: true, shape: shape{ingesters: 2, workers: 2},
+		name: "poison events, 1 % of all", times: counts{1, 3}, rate: 20, alone: true, shape: shape{ingesters: 2, workers: 2},
 		begin: refuseUnwanted,
 		fault: func(r *run, _ int) {
 			// A machine that is busy for a while makes both slow: short times with poison and without take turns, and
 			// the middle one of each kind counts.
-			const length = 2 * time.Second
+			const length = 2 * poisonEvery
 			var clean, poisoned []percentiles
 			for range (counts{3, 7}).at(scaleOf(r.t)) {
 				clean = append(clean, r.delays(func() { pause(r.t, length) }))
 				poisoned = append(poisoned, r.delays(func() { r.givePoison(length) }))
-				pause(r.t, length) // in which the last of it becomes a dead letter
+				pause(r.t, poisonEvery) // in which the last of it becomes a dead letter
 			}
 			without, with := middle(clean), middle(poisoned)
 			r.note("from receipt to commit without poison: half within %.1f ms, 99 %% within %.1f ms; with it: %.1f ms, %.1f ms",
@@ -68,15 +68,17 @@ func middle(all []percentiles) percentiles {
 	return percentiles{half[len(half)/2], most[len(most)/2]}
 }
 
-// givePoison delivers an event that nobody can use each second, which is one in a hundred: by turns one that cannot be
-// read and one that the database refuses.
+// poisonEvery is how often an event comes that nobody can use: of those of 20 purchases a second it is one in a hundred.
+const poisonEvery = 2 * time.Second
+
+// givePoison delivers such events, by turns one that cannot be read and one that the database refuses.
 func (r *run) givePoison(length time.Duration) {
 	r.t.Helper()
-	for n := range int(length / time.Second) {
+	for n := range int(length / poisonEvery) {
 		r.sender.mu.Lock()
 		e := []func() simulate.Event{r.sender.shop.poison, r.sender.shop.unwanted}[n%2]()
 		r.sender.sendAfter(0, e, true)
 		r.sender.mu.Unlock()
-		pause(r.t, time.Second)
+		pause(r.t, poisonEvery)
 	}
 }

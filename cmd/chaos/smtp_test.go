@@ -32,9 +32,9 @@ func mailFaults() []scenario {
 		}
 	}
 	return []scenario{
-		{name: "SMTP answers 4xx", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(refuse(452))},
+		{name: "SMTP answers 4xx", times: counts{1, 20}, shape: one, prints: notSent, fault: misbehave(refuse(452))},
 		{
-			name: "SMTP answers 5xx", times: counts{2, 20}, shape: one, fault: misbehave(refuse(554)),
+			name: "SMTP answers 5xx", times: counts{1, 20}, shape: one, fault: misbehave(refuse(554)),
 			end: func(r *run) { // what was given up stays visible until a person has it tried again
 				var given int
 				if err := r.db.Get(&given, `SELECT count(*) FROM notifications WHERE status = 'failed'`); err != nil || given == 0 {
@@ -44,7 +44,7 @@ func mailFaults() []scenario {
 				r.mailed()
 			},
 		},
-		{name: "SMTP refuses connections", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
+		{name: "SMTP refuses connections", times: counts{1, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
 			return manner{greet: func() error { return refusal(421, "too busy") }}
 		})},
 		{name: "SMTP hangs", times: counts{1, 10}, shape: one, prints: notSent, fault: misbehave(func(r *run) manner {
@@ -53,13 +53,13 @@ func mailFaults() []scenario {
 				return refusal(451, "asleep")
 			}}
 		})},
-		{name: "SMTP hangs up inside a mail", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
+		{name: "SMTP hangs up inside a mail", times: counts{1, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
 			return manner{data: func(c *smtp.Conn) error {
 				_ = c.Close()
 				return errors.New("gone")
 			}}
 		})},
-		{name: "SMTP throttles to 1 a second", times: counts{2, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
+		{name: "SMTP throttles to 1 a second", times: counts{1, 20}, shape: one, prints: notSent, fault: misbehave(func(*run) manner {
 			return manner{rcpt: throttle(1)}
 		})},
 	}
