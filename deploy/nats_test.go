@@ -4,6 +4,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -302,13 +303,17 @@ func TestNATS_TheOperatorReadsAndMendsAndLeavesTheWorkersConsumerAlone(t *testin
 	if _, err := js.Publish(ctx, "stripe.events.charge.refunded", []byte("{}")); err != nil {
 		t.Errorf("replay: %v", err)
 	}
-	worker, err := js.Consumer(ctx, stream.Events, stream.Consumer)
-	if err != nil {
-		t.Fatalf("look at the workers' consumer: %v", err)
-	}
-	if info := worker.CachedInfo(); info.NumPending != 1 {
-		t.Errorf("the workers' consumer has %d messages before it", info.NumPending)
-	}
+	// The server acknowledges an event before it counts it for consumers.
+	eventually(t, "the operator sees what is before the workers' consumer", func() error {
+		worker, err := js.Consumer(ctx, stream.Events, stream.Consumer)
+		if err != nil {
+			return err
+		}
+		if n := worker.CachedInfo().NumPending; n != 1 {
+			return fmt.Errorf("%d messages", n)
+		}
+		return nil
+	})
 	if err := conn.LastError(); err != nil {
 		t.Errorf("the operator was refused something: %v", err)
 	}

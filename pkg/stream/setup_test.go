@@ -61,6 +61,24 @@ func publish(t *testing.T, js jetstream.JetStream, bodies ...string) {
 	}
 }
 
+// awaitPending waits until the workers' consumer has so many messages before it: the server acknowledges them first.
+func awaitPending(t *testing.T, js jetstream.JetStream, n uint64) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		c, err := js.Consumer(t.Context(), Events, Consumer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pending := c.CachedInfo().NumPending
+		if pending == n {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d messages are pending, want %d", pending, n)
+		}
+	}
+}
+
 func TestSetup_CreatesThenFindsThenChangesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
 	js := jetStream(t)
@@ -68,6 +86,7 @@ func TestSetup_CreatesThenFindsThenChangesOnlyWhatDiffers(t *testing.T) {
 		t.Errorf("first: %s", words)
 	}
 	publish(t, js, "{}", "{}")
+	awaitPending(t, js, 2)
 	before := consumerOf(t, js)
 	done, words := setUp(t, js, testConfig())
 	if words != "found found found" || done[0].Detail != "2 messages" || done[2].Detail != "2 pending, 0 in work" {
