@@ -51,14 +51,14 @@ chaos: ## Inject every fault a few times and hold every acknowledged event again
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=short $(CHAOS)
 	$(GO) test -count=1 -run 'ThreeDays|ChangeOfClocks' ./pkg/store
-	$(MAKE) --no-print-directory fuzz FUZZTIME=1s
+	@.ci/fuzz 1s blind
 
 .PHONY: chaos-long
 chaos-long: ## The same with every fault up to hundreds of times: some hours.
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=long $(CHAOS)
 	$(GO) test -count=20 -timeout 1h -run 'ThreeDays|ChangeOfClocks' ./pkg/store
-	$(MAKE) --no-print-directory fuzz FUZZTIME=60s
+	@.ci/fuzz 60s
 
 .PHONY: metrics
 metrics: ## Write the table of docs/metrics.md anew, from what the running services tell.
@@ -92,9 +92,7 @@ bin/bench:
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (default 30s).
-	@set -o pipefail; grep -ro --include='*_test.go' '^func Fuzz[[:alnum:]_]*' . | sed 's,/[^/]*:func , ,' | sort | while read -r package target; do \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 1s $$package </dev/null || exit 1; \
-	done
+	@.ci/fuzz $${FUZZTIME:-30s}
 
 .PHONY: clean
 clean: ## Remove what was built; data in .guichet stay.
