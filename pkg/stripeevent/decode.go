@@ -47,11 +47,12 @@ var ErrUndecodable = errors.New("undecodable event")
 // Decode reads a signed body, of which the event keeps nothing but copies. An event that is none of Guichet's
 // business has no Fact and no error.
 func Decode(body []byte, filter Filter) (Event, error) {
-	if TooDeep(body) || !gjson.ValidBytes(body) {
+	s, valid := readBody(body)
+	defer s.release()
+	if !valid {
 		return Event{}, fmt.Errorf("%w: not valid JSON, or nested too deep", ErrUndecodable)
 	}
-	root := open(parse(body))
-	defer root.release()
+	root, object := s.parts[theEvent], s.parts[theObject]
 	e := Event{
 		ID: str(root.Get("id")), Type: text(root.Get("type"), maxID), APIVersion: text(root.Get("api_version"), maxID),
 		Account: text(root.Get("account"), maxID), Livemode: root.Get("livemode").Bool(),
@@ -70,12 +71,9 @@ func Decode(body []byte, filter Filter) (Event, error) {
 	if e.Created.IsZero() {
 		return Event{}, fmt.Errorf("%w: created is missing or no time", ErrUndecodable)
 	}
-	data := root.Get("data.object")
-	if !data.IsObject() {
+	if !s.parts[theData].Get("object").IsObject() {
 		return Event{}, fmt.Errorf("%w: data.object is missing", ErrUndecodable)
 	}
-	object := open(data)
-	defer object.release()
 	fact, ignored, err := read(object)
 	if err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrUndecodable, err)
@@ -137,6 +135,9 @@ func idOf(r gjson.Result) string {
 	}
 	return str(r)
 }
+
+// str returns a copy of a string field; empty where it is none.
+func str(r gjson.Result) string { return strings.Clone(r.Str) }
 
 // text returns a copy of a string field as one bounded line of valid UTF-8.
 func text(r gjson.Result, limit int) string {

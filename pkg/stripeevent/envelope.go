@@ -25,14 +25,15 @@ type Envelope struct {
 // ReadEnvelope copies the top level of an event and nothing of its object; of a key that comes twice the first
 // counts, as it does in Decode. The error says what is wrong in a sentence that repeats nothing of the body.
 func ReadEnvelope(body []byte) (Envelope, error) {
-	if TooDeep(body) {
+	s, valid := readBody(body)
+	defer s.release()
+	switch {
+	case s.tooDeep:
 		return Envelope{}, fmt.Errorf("the body nests deeper than %d levels", MaxDepth)
-	}
-	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || !gjson.ValidBytes(body) {
+	case !valid || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
 		return Envelope{}, errors.New("the body is not a JSON object")
 	}
-	root := open(parse(body))
-	defer root.release()
+	root := s.parts[theEvent]
 	e := Envelope{
 		ID: str(root.Get("id")), Type: str(root.Get("type")), APIVersion: str(root.Get("api_version")),
 		Account: str(root.Get("account")), Livemode: root.Get("livemode").Type == gjson.True,

@@ -11,7 +11,7 @@ import (
 )
 
 // reader turns an event's data.object into a fact, or says why it is ignored.
-type reader func(o *object) (fact registration.Fact, ignored string, err error)
+type reader func(o members) (fact registration.Fact, ignored string, err error)
 
 // readers are the event types that tell a fact.
 var readers = map[string]reader{
@@ -53,8 +53,8 @@ func Informs(eventType string) bool {
 // Types returns the event types that tell facts, in order.
 func Types() []string { return slices.Sorted(maps.Keys(readers)) }
 
-func session(read func(*object, *registration.Fact) error) reader {
-	return func(o *object) (registration.Fact, string, error) {
+func session(read func(members, *registration.Fact) error) reader {
+	return func(o members) (registration.Fact, string, error) {
 		if mode := text(o.Get("mode"), maxID); mode != "" && mode != "payment" {
 			return registration.Fact{}, "session mode " + mode, nil
 		}
@@ -66,7 +66,7 @@ func session(read func(*object, *registration.Fact) error) reader {
 	}
 }
 
-func completed(o *object, f *registration.Fact) error {
+func completed(o members, f *registration.Fact) error {
 	switch status := text(o.Get("payment_status"), maxID); status {
 	case "paid", "no_payment_required":
 		return asyncSucceeded(o, f)
@@ -78,25 +78,25 @@ func completed(o *object, f *registration.Fact) error {
 	}
 }
 
-func asyncSucceeded(o *object, f *registration.Fact) error {
+func asyncSucceeded(o members, f *registration.Fact) error {
 	f.Kind = registration.Paid
 	f.Amount, f.Currency = o.Get("amount_total").Int(), text(o.Get("currency"), 3)
 	return nil
 }
 
-func asyncFailed(o *object, f *registration.Fact) error {
+func asyncFailed(o members, f *registration.Fact) error {
 	f.Kind, f.SessionAsync = registration.PaymentFailed, true
 	f.Amount, f.Currency = o.Get("amount_total").Int(), text(o.Get("currency"), 3)
 	return nil
 }
 
-func expired(_ *object, f *registration.Fact) error {
+func expired(_ members, f *registration.Fact) error {
 	f.Kind = registration.SessionExpired
 	return nil
 }
 
-func intent(read func(*object, *registration.Fact)) reader {
-	return func(o *object) (registration.Fact, string, error) {
+func intent(read func(members, *registration.Fact)) reader {
+	return func(o members) (registration.Fact, string, error) {
 		f := registration.Fact{
 			Intent: str(o.Get("id")), IntentCreated: created(o.Get("created")),
 			Amount: o.Get("amount").Int(), Currency: text(o.Get("currency"), 3), // for the mails alone
@@ -109,7 +109,7 @@ func intent(read func(*object, *registration.Fact)) reader {
 	}
 }
 
-func intentFailed(o *object, f *registration.Fact) {
+func intentFailed(o members, f *registration.Fact) {
 	f.Kind = registration.PaymentFailed
 	last := o.Get("last_payment_error")
 	f.Charge = cmp.Or(idOf(last.Get("charge")), latestCharge(o))
@@ -117,26 +117,26 @@ func intentFailed(o *object, f *registration.Fact) {
 	f.Code, f.DeclineCode = text(last.Get("code"), maxID), text(last.Get("decline_code"), maxID)
 }
 
-func requiresAction(o *object, f *registration.Fact) {
+func requiresAction(o members, f *registration.Fact) {
 	f.Kind = registration.ActionRequired
 	f.ActionURL = text(o.Get("next_action.redirect_to_url.url"), 2048)
 }
 
-func canceled(o *object, f *registration.Fact) {
+func canceled(o members, f *registration.Fact) {
 	f.Kind, f.Reason = registration.IntentCanceled, text(o.Get("cancellation_reason"), maxText)
 }
 
-func succeeded(o *object, f *registration.Fact) {
+func succeeded(o members, f *registration.Fact) {
 	f.Kind, f.Charge = registration.IntentSucceeded, latestCharge(o)
 }
 
 // latestCharge reads an intent's charge as newer and, failing that, as older API versions show it.
-func latestCharge(o *object) string {
+func latestCharge(o members) string {
 	return cmp.Or(idOf(o.Get("latest_charge")), idOf(o.Get("charges.data.0")))
 }
 
 func dispute(kind registration.FactKind) reader {
-	return func(o *object) (registration.Fact, string, error) {
+	return func(o members) (registration.Fact, string, error) {
 		charge := o.Get("charge")
 		f := registration.Fact{
 			Kind: kind, Charge: idOf(charge),
@@ -154,7 +154,7 @@ func dispute(kind registration.FactKind) reader {
 	}
 }
 
-func refunded(o *object) (registration.Fact, string, error) {
+func refunded(o members) (registration.Fact, string, error) {
 	f := registration.Fact{
 		Kind: registration.ChargeRefunded, Charge: str(o.Get("id")), Intent: idOf(o.Get("payment_intent")),
 		FullyRefunded: o.Get("refunded").Bool(), Amount: o.Get("amount_refunded").Int(), Currency: text(o.Get("currency"), 3),
@@ -166,7 +166,7 @@ func refunded(o *object) (registration.Fact, string, error) {
 }
 
 // refund reads a refund that came back; one that goes well is told by charge.refunded.
-func refund(o *object) (registration.Fact, string, error) {
+func refund(o members) (registration.Fact, string, error) {
 	if status := text(o.Get("status"), maxID); status != "failed" && status != "canceled" {
 		return registration.Fact{}, "refund is " + cmp.Or(status, "without status"), nil
 	}

@@ -1,7 +1,6 @@
 package stripeevent
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -107,34 +106,12 @@ func FuzzFact(f *testing.F) {
 	})
 }
 
-// FuzzTooDeep holds the count of levels to encoding/json's.
-func FuzzTooDeep(f *testing.F) {
-	f.Add([]byte(event("ping", paidSession)))
-	f.Add([]byte(strings.Repeat("[", 99) + `"]\"` + strings.Repeat("]", 99)))
-	f.Add([]byte(strings.Repeat(`{"[":[`, 60) + strings.Repeat("]}", 60)))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if !json.Valid(body) {
-			TooDeep(body)
-			return
-		}
-		decoder, depth, deepest := json.NewDecoder(bytes.NewReader(body)), 0, 0
-		for {
-			token, err := decoder.Token()
-			if err != nil {
-				break
-			}
-			switch token {
-			case json.Delim('{'), json.Delim('['):
-				depth++
-				deepest = max(deepest, depth)
-			case json.Delim('}'), json.Delim(']'):
-				depth--
-			}
-		}
-		if TooDeep(body) != (deepest > MaxDepth) {
-			t.Errorf("%d levels, too deep: %t\n%q", deepest, TooDeep(body), body)
-		}
-	})
+// FuzzScan holds what is read of a body to other readers of JSON.
+func FuzzScan(f *testing.F) {
+	for _, body := range scanned() {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(checkScan)
 }
 
 func checkFact(t *testing.T, f registration.Fact) {
