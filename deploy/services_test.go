@@ -79,7 +79,7 @@ func TestCompose_TheServicesNeedNoMoreThanTheyAreGiven(t *testing.T) {
 	mails := connect(t, databaseURL("guichet_worker"))
 	eventually(t, "every mail is sent", func() error {
 		var waiting, sent int
-		if err := mails.QueryRow(`SELECT count(*) FILTER (WHERE status <> 'sent'), count(*) FILTER (WHERE status = 'sent') FROM notifications`).Scan(&waiting, &sent); err != nil {
+		if err := mails.QueryRow(`SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'sent') FROM notifications`).Scan(&waiting, &sent); err != nil {
 			return err
 		}
 		if waiting > 0 || sent == 0 {

@@ -24,6 +24,7 @@ import (
 	"github.com/educareschool/guichet/pkg/simulate"
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
@@ -228,16 +229,7 @@ func (r *room) status(id, want string) {
 // drained waits until the consumer has nothing left.
 func (r *room) drained() {
 	r.t.Helper()
-	r.eventually("the stream is processed", func() error {
-		consumer, err := r.js.Consumer(r.t.Context(), stream.Events, stream.Consumer)
-		if err != nil {
-			return err
-		}
-		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-			return fmt.Errorf("%d pending, %d in work", info.NumPending, info.NumAckPending)
-		}
-		return nil
-	})
+	r.eventually("the stream is processed", func() error { return streamtest.Drained(r.t.Context(), r.js) })
 }
 
 // letters returns the dead letters.

@@ -21,6 +21,7 @@ import (
 	"github.com/educareschool/guichet/pkg/localpg/pgtest"
 	"github.com/educareschool/guichet/pkg/simulate"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 )
 
 // The benchmarks run the built programs over a full stream, each as an operator does, and report events a second and the
@@ -95,16 +96,7 @@ func (d *depot) drain() time.Duration {
 	d.b.Helper()
 	begun := time.Now()
 	w := start(d.b, "worker", d.env)
-	eventually(d.b, "the stream is processed", func() error {
-		consumer, err := d.js.Consumer(d.b.Context(), stream.Events, stream.Consumer)
-		if err != nil {
-			return err
-		}
-		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-			return fmt.Errorf("%d pending, %d in work", info.NumPending, info.NumAckPending)
-		}
-		return nil
-	})
+	eventually(d.b, "the stream is processed", func() error { return streamtest.Drained(d.b.Context(), d.js) })
 	took := time.Since(begun)
 	w.stop()
 	return took

@@ -21,6 +21,7 @@ import (
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/simulate"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 	"github.com/educareschool/guichet/pkg/stripeevent"
 )
 
@@ -196,12 +197,8 @@ SELECT (SELECT count(*) FROM registrations WHERE due_at IS NOT NULL) +
        (SELECT count(*) FROM notifications WHERE status = 'pending') +
        (SELECT count(*) FROM stripe_events WHERE outcome = 'waiting' AND registration_ref IS NOT NULL)`
 	eventually(c.t, "everything is settled", func() error {
-		consumer, err := c.js.Consumer(c.t.Context(), stream.Events, stream.Consumer)
-		if err != nil {
+		if err := streamtest.Drained(c.t.Context(), c.js); err != nil {
 			return err
-		}
-		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-			return fmt.Errorf("%d events pending, %d in work", info.NumPending, info.NumAckPending)
 		}
 		var n int
 		if err := c.db.Get(&n, open); err != nil || n > 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 )
 
 // catchUpLimit is I5: how long after the last fault is healed everything must be settled.
@@ -232,14 +232,7 @@ SELECT (SELECT count(*) FROM registrations WHERE due_at IS NOT NULL) +
 func (r *run) backlog() error {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
 	defer cancel()
-	consumer, err := r.js.Consumer(ctx, stream.Events, stream.Consumer)
-	if err != nil {
-		return err
-	}
-	if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-		return fmt.Errorf("%d events pending, %d in work", info.NumPending, info.NumAckPending)
-	}
-	return nil
+	return streamtest.Drained(ctx, r.js)
 }
 
 // mailed waits until no mail is left to be sent, for as long as they get fewer. The claims of killed workers and the

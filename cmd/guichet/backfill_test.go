@@ -76,10 +76,13 @@ func TestBackfill_AsksBeforeItBringsAnythingIn(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	w.holds(stream.Events, 0)
-	for answer, want := range map[string]int{"n\n": service.ExitFailed, "y\n": service.ExitOK} {
-		got := guichetAsked(t, w.env, answer, "backfill", "--apply")
-		if got.code != want || !strings.Contains(got.stderr, "Go on? [y/N]") {
-			t.Errorf("%q: %+v", answer, got)
+	for _, tt := range []struct { // the order matters: after the second none is missing
+		answer string
+		want   int
+	}{{"n\n", service.ExitFailed}, {"y\n", service.ExitOK}} {
+		got := guichetAsked(t, w.env, tt.answer, "backfill", "--apply")
+		if got.code != tt.want || !strings.Contains(got.stderr, "Go on? [y/N]") {
+			t.Errorf("%q: %+v", tt.answer, got)
 		}
 	}
 	w.holds(stream.Events, 1)

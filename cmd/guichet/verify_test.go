@@ -9,7 +9,7 @@ import (
 
 	"github.com/educareschool/guichet/pkg/service"
 	"github.com/educareschool/guichet/pkg/simulate"
-	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 )
 
 // proven is a workshop whose worker has settled a few purchases, mailed what there was to mail, and stopped.
@@ -200,14 +200,5 @@ func TestVerify_FindsNothingInAStorm(t *testing.T) {
 // processed waits until the workers have processed all that the stream holds.
 func (w *workshop) processed() {
 	w.t.Helper()
-	w.eventually("the stream is processed", func() error {
-		consumer, err := w.js.Consumer(w.t.Context(), stream.Events, stream.Consumer)
-		if err != nil {
-			return err
-		}
-		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-			return fmt.Errorf("%d pending, %d in work", info.NumPending, info.NumAckPending)
-		}
-		return nil
-	})
+	w.eventually("the stream is processed", func() error { return streamtest.Drained(w.t.Context(), w.js) })
 }
