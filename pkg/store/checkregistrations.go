@@ -55,7 +55,7 @@ SELECT max(id) FROM (SELECT id FROM registrations WHERE id > $1 ORDER BY id LIMI
 // one snapshot, in which whatever a transaction settled is whole, and stores nothing.
 func (s *Store) CheckRegistrations(ctx context.Context, of Range) (RegistrationCheck, error) {
 	var check RegistrationCheck
-	err := s.report(ctx, func(t *tx) error {
+	err := s.snapshot(ctx, func(t *tx) error {
 		rows, err := t.rangeRows(ctx, of)
 		if err != nil || len(rows) == 0 {
 			return err
@@ -117,7 +117,7 @@ func (s *Store) compare(r *row, facts []linkedFact, raised []string) []Differenc
 const rangeQuery = `
 SELECT` + registrationColumns + `
 FROM registrations r
-WHERE ($1::text[] IS NULL AND r.id > $2 AND ($3 = '' OR r.id <= $3) OR r.id = ANY ($1))
+WHERE ($1::text[] IS NULL OR r.id = ANY ($1)) AND r.id > $2 AND ($3 = '' OR r.id <= $3)
     AND ($4::timestamptz IS NULL OR r.created_at >= $4
         OR EXISTS (SELECT FROM stripe_events f WHERE f.registration_id = r.id AND f.stored_at >= $4))
 ORDER BY r.id`

@@ -75,7 +75,7 @@ func (s *Store) ForeseeSettled(ctx context.Context, ids []string) ([]Foreseen, e
 // foresee settles registrations with more facts than are stored; without any it leaves out those that are due.
 func (s *Store) foresee(ctx context.Context, ids []string, more map[string][]registration.Fact) ([]Foreseen, error) {
 	var out []Foreseen
-	err := s.report(ctx, func(t *tx) error {
+	err := s.snapshot(ctx, func(t *tx) error {
 		rows, err := t.registrations(ctx, ids, false)
 		if err != nil {
 			return err

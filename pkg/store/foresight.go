@@ -106,7 +106,7 @@ func (f *foresight) resolve(ctx context.Context, s *Store) error {
 			}
 			events = append(events, e)
 		}
-		err := s.report(ctx, func(t *tx) error {
+		err := s.snapshot(ctx, func(t *tx) error {
 			links, err := t.resolve(ctx, events)
 			for i, e := range events {
 				f.links[from+i] = links[e.ID]
@@ -161,7 +161,7 @@ func (f *foresight) adopt(ctx context.Context, s *Store, links []Link) ([]Link, 
 		known.add(link.Fact, link.RegistrationID)
 	}
 	var out []Link
-	err := s.report(ctx, func(t *tx) error {
+	err := s.snapshot(ctx, func(t *tx) error {
 		found, err := t.found(ctx, known)
 		if err != nil || len(found) == 0 {
 			return err
