@@ -12,8 +12,13 @@ import (
 // tick is the unit of the kernel's accounts of CPU time, the same on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// CPU is the processor time that the program has used so far.
+// CPU is the processor time that the program has used so far, or in all if it has ended.
 func (p *Program) CPU() (time.Duration, error) {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), nil
+	default:
+	}
 	s, err := readStat(p.cmd.Process.Pid)
 	return s.own, err
 }
