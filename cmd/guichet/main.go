@@ -5,22 +5,19 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/term"
 
+	"github.com/educareschool/guichet/pkg/service"
 	"github.com/educareschool/guichet/pkg/settings"
 )
 
-// garbagePercent is how much garbage, in percent of what is in use, comes up before it is collected: twice Go's usual, which
-// saves a command that reads all of a stream a tenth of its time and takes some 30 MB. GOGC overrules.
-const garbagePercent = 200
+// heap saves a command that reads all of a stream a tenth of its time.
+const heap = 64 << 20
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
-	}
+	service.KeepHeap(heap)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process
 	code := run(ctx, os.Args[1:], surroundings{

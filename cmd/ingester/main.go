@@ -21,6 +21,7 @@ func main() {
 		Settings: &set,
 		Logging:  func() settings.Logging { return set.Logging },
 		Admin:    func() string { return set.AdminAddr },
+		Heap:     24 << 20,
 		Run: func(ctx context.Context, log *zap.Logger) error {
 			return ingest.Run(ctx, ingest.Options{Settings: set, Log: log, Registry: processmetrics.NewRegistry()})
 		},

@@ -21,6 +21,7 @@ func main() {
 		Settings: &s,
 		Logging:  func() settings.Logging { return s.Logging },
 		Admin:    func() string { return s.AdminAddr },
+		Heap:     40 << 20,
 		Run: func(ctx context.Context, log *zap.Logger) error {
 			return worker.Run(ctx, worker.Options{Settings: s, Log: log, Metrics: processmetrics.NewRegistry()})
 		},

@@ -34,6 +34,8 @@ type Program struct {
 	Logging func() settings.Logging
 	// Admin returns the admin port's address of the filled settings; --healthcheck asks there.
 	Admin func() string
+	// Heap is how many bytes the heap takes before it is collected, see KeepHeap.
+	Heap uint64
 	// Run works until ctx ends, then stops in order; nil is a clean end.
 	Run func(ctx context.Context, log *zap.Logger) error
 }
@@ -54,6 +56,7 @@ func (p Program) Main(args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, err)
 		return ExitUsage
 	}
+	KeepHeap(p.Heap)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
