@@ -125,7 +125,16 @@ func created(r gjson.Result) time.Time {
 
 // usableID says whether s can be an id: not empty, not too long, and printable.
 func usableID(s string) bool {
-	return s != "" && len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && len(s) <= maxID && (printableASCII(s) || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl))
+}
+
+func printableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // idOf reads a reference that may be an id, an object that has one, or null.
@@ -141,12 +150,15 @@ func str(r gjson.Result) string { return strings.Clone(r.Str) }
 
 // text returns a copy of a string field as one bounded line of valid UTF-8.
 func text(r gjson.Result, limit int) string {
-	s := strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(r.Str, "�"))
+	s := r.Str
+	if !printableASCII(s) {
+		s = strings.Map(func(c rune) rune {
+			if unicode.IsControl(c) {
+				return ' '
+			}
+			return c
+		}, strings.ToValidUTF8(s, "�"))
+	}
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "")
 	}

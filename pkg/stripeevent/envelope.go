@@ -28,7 +28,7 @@ func ReadEnvelope(body []byte) (Envelope, error) {
 	s, valid := readBody(body)
 	defer s.release()
 	switch {
-	case s.tooDeep:
+	case s.tooDeep > 0:
 		return Envelope{}, fmt.Errorf("the body nests deeper than %d levels", MaxDepth)
 	case !valid || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
 		return Envelope{}, errors.New("the body is not a JSON object")
@@ -59,8 +59,7 @@ func (e Envelope) check() error {
 		if len(f.value) > MaxField {
 			return fmt.Errorf("the event's %s is longer than %d characters", f.name, MaxField)
 		}
-		unprintable := func(r rune) bool { return r < ' ' || r > '~' }
-		if strings.ContainsFunc(f.value, unprintable) || strings.TrimSpace(f.value) != f.value {
+		if !printableASCII(f.value) || strings.TrimSpace(f.value) != f.value {
 			return fmt.Errorf("the event's %s is not printable ASCII without outer spaces", f.name)
 		}
 	}

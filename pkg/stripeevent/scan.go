@@ -1,6 +1,8 @@
 package stripeevent
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"sync"
 	"unsafe"
@@ -23,14 +25,19 @@ const (
 )
 
 // scan reads a body once, from the front: it checks that it is JSON (RFC 8259) and how deep it nests, and notes the
-// members that an event is read from. A check and a walk for each part took gjson twice as long.
+// members that an event is read from. A check and a walk for each part took gjson more than twice as long.
+//
+// Its methods read what stands at a position and return the position behind it, or no.
 type scan struct {
-	text    string
-	at      int
-	tooDeep bool
+	body    []byte
+	text    string // the same
+	tooDeep int    // where; 0 is nowhere
 	parts   [elsewhere]members
 	deepest part // that was begun
 }
+
+// no is the position behind what is no JSON.
+const no = -1
 
 // spare are scans that nobody reads any longer.
 var spare = sync.Pool{New: func() any { return new(scan) }}
@@ -39,11 +46,10 @@ var spare = sync.Pool{New: func() any { return new(scan) }}
 // copied, as str and text do, or all of the body is kept with it. The scan is to be released.
 func readBody(body []byte) (s *scan, valid bool) {
 	s = spare.Get().(*scan)
+	s.body = body
 	s.text = unsafe.String(unsafe.SliceData(body), len(body)) // #nosec G103 -- nobody writes while this package reads
-	s.space()
-	valid = s.value(theEvent, 1)
-	s.space()
-	return s, valid && s.at == len(s.text)
+	end := s.value(s.space(0), theEvent, 1)
+	return s, end != no && s.space(end) == len(body)
 }
 
 // usualMembers is more than any of Stripe's objects has; a list that had to grow beyond is not kept.
@@ -82,76 +88,70 @@ func (m members) Get(path string) gjson.Result {
 	return gjson.Result{}
 }
 
-// value reads what stands here, and says whether it is JSON.
-func (s *scan) value(p part, depth int) bool {
-	if s.at == len(s.text) {
-		return false
-	}
-	switch s.text[s.at] {
+func (s *scan) value(i int, p part, depth int) int {
+	switch c := s.char(i); c {
 	case '{', '[':
 		if depth > MaxDepth {
-			s.tooDeep = true
-			return false
+			s.tooDeep = i
+			return no
 		}
-		if s.take('{') {
-			return s.members(p, depth)
+		if c == '{' {
+			return s.members(i+1, p, depth)
 		}
-		s.at++
-		return s.items(depth)
+		return s.items(i+1, depth)
 	case '"':
-		s.at++
-		return s.string()
+		return s.string(i + 1)
 	case 't':
-		return s.word("true")
+		return s.word(i, "true")
 	case 'f':
-		return s.word("false")
+		return s.word(i, "false")
 	case 'n':
-		return s.word("null")
+		return s.word(i, "null")
+	default:
+		return s.number(i)
 	}
-	return s.number()
 }
 
-func (s *scan) members(p part, depth int) bool {
-	if s.next('}') {
-		return true
+func (s *scan) members(i int, p part, depth int) int {
+	if i = s.space(i); s.char(i) == '}' {
+		return i + 1
 	}
 	for {
-		s.space()
-		start := s.at
-		if !s.take('"') || !s.string() {
-			return false
+		start := s.space(i)
+		if s.char(start) != '"' {
+			return no
+		}
+		plain := s.plain(start + 1)
+		if i = s.string(plain); i == no {
+			return no
 		}
 		key, below := "", elsewhere
 		if p != elsewhere {
-			key = s.key(start)
+			if key = s.text[start+1 : plain]; i > plain+1 { // there is more of it, escaped
+				key = gjson.Parse(s.text[start:i]).Str
+			}
 			below = s.below(p, key)
 		}
-		if !s.next(':') {
-			return false
+		if i = s.space(i); s.char(i) != ':' {
+			return no
 		}
-		s.space()
-		start = s.at
-		if !s.value(below, depth+1) {
-			return false
+		start = s.space(i + 1)
+		if i = s.value(start, below, depth+1); i == no {
+			return no
 		}
 		if p != elsewhere {
-			s.parts[p] = append(s.parts[p], member{key, s.text[start:s.at]})
+			s.parts[p] = append(s.parts[p], member{key, s.text[start:i]})
 		}
-		if s.next('}') {
-			return true
-		}
-		if !s.take(',') {
-			return false
+		i = s.space(i)
+		switch s.char(i) {
+		case '}':
+			return i + 1
+		case ',':
+			i++
+		default:
+			return no
 		}
 	}
-}
-
-// key returns the text that starts there and ends here.
-func (s *scan) key(start int) string {
-	if key := s.text[start+1 : s.at-1]; strings.IndexByte(key, '\\') < 0 {
-		return key
-	}
-	return gjson.Parse(s.text[start:s.at]).Str
 }
 
 // below returns what a member of a part is; of a key that comes twice the first counts.
@@ -163,102 +163,128 @@ func (s *scan) below(p part, key string) part {
 	return elsewhere
 }
 
-func (s *scan) items(depth int) bool {
-	if s.next(']') {
-		return true
+func (s *scan) items(i, depth int) int {
+	if i = s.space(i); s.char(i) == ']' {
+		return i + 1
 	}
 	for {
-		s.space()
-		if !s.value(elsewhere, depth+1) {
-			return false
+		if i = s.value(s.space(i), elsewhere, depth+1); i == no {
+			return no
 		}
-		if s.next(']') {
-			return true
-		}
-		if !s.take(',') {
-			return false
+		i = s.space(i)
+		switch s.char(i) {
+		case ']':
+			return i + 1
+		case ',':
+			i++
+		default:
+			return no
 		}
 	}
 }
 
 // string reads the rest of a text, after its first quotation mark.
-func (s *scan) string() bool {
-	text := s.text
-	for i := s.at; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			s.at = i + 1
-			return true
-		case c < ' ':
-			return false
-		case c == '\\':
-			i++
-			if i == len(text) || strings.IndexByte(`"\/bfnrtu`, text[i]) < 0 {
-				return false
+func (s *scan) string(i int) int {
+	for {
+		i = s.plain(i)
+		switch s.char(i) {
+		case '"':
+			return i + 1
+		case '\\':
+			if i = s.escaped(i + 1); i == no {
+				return no
 			}
-			if text[i] == 'u' {
-				if i+4 >= len(text) || strings.Trim(text[i+1:i+5], "0123456789abcdefABCDEF") != "" {
-					return false
-				}
-				i += 4
-			}
+		default:
+			return no
 		}
 	}
-	return false
 }
 
-func (s *scan) number() bool {
-	s.take('-')
-	if !s.take('0') && !s.digits() {
-		return false
+// plain returns the next position that holds a quotation mark, a backslash, a control character, or the body's end. It
+// looks at eight bytes at once: of those that are less than what is subtracted, the first is sure to borrow its highest bit.
+func (s *scan) plain(i int) int {
+	const each, highest = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s.body); i += 8 {
+		eight := binary.LittleEndian.Uint64(s.body[i:])
+		mark, backslash := eight^'"'*each, eight^'\\'*each
+		if found := ((mark-each)&^mark | (backslash-each)&^backslash | (eight-' '*each)&^eight) & highest; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
 	}
-	if s.take('.') && !s.digits() {
-		return false
+	for i < len(s.body) && s.body[i] >= ' ' && s.body[i] != '"' && s.body[i] != '\\' {
+		i++
 	}
-	if s.take('e') || s.take('E') {
-		_ = s.take('+') || s.take('-')
-		return s.digits()
+	return i
+}
+
+// escaped reads what follows a backslash.
+func (s *scan) escaped(i int) int {
+	switch s.char(i) {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 1
+	case 'u':
+		end := i + 5
+		if end <= len(s.text) && strings.Trim(s.text[i+1:end], "0123456789abcdefABCDEF") == "" {
+			return end
+		}
 	}
-	return true
+	return no
+}
+
+func (s *scan) number(i int) int {
+	if s.char(i) == '-' {
+		i++
+	}
+	if s.char(i) == '0' {
+		i++
+	} else if i = s.digits(i); i == no {
+		return no
+	}
+	if s.char(i) == '.' {
+		if i = s.digits(i + 1); i == no {
+			return no
+		}
+	}
+	if c := s.char(i); c == 'e' || c == 'E' {
+		i++
+		if c := s.char(i); c == '+' || c == '-' {
+			i++
+		}
+		return s.digits(i)
+	}
+	return i
 }
 
 // digits reads one digit or more.
-func (s *scan) digits() bool {
-	i := s.at
-	for i < len(s.text) && '0' <= s.text[i] && s.text[i] <= '9' {
+func (s *scan) digits(i int) int {
+	start := i
+	for '0' <= s.char(i) && s.char(i) <= '9' {
 		i++
 	}
-	some := i > s.at
-	s.at = i
-	return some
-}
-
-func (s *scan) word(word string) bool {
-	there := strings.HasPrefix(s.text[s.at:], word)
-	if there {
-		s.at += len(word)
+	if i == start {
+		return no
 	}
-	return there
+	return i
 }
 
-func (s *scan) space() {
-	i := s.at
-	for i < len(s.text) && (s.text[i] == ' ' || s.text[i] == '\n' || s.text[i] == '\r' || s.text[i] == '\t') {
+func (s *scan) word(i int, word string) int {
+	if strings.HasPrefix(s.text[i:], word) {
+		return i + len(word)
+	}
+	return no
+}
+
+func (s *scan) space(i int) int {
+	for i < len(s.body) && (s.body[i] == ' ' || s.body[i] == '\n' || s.body[i] == '\r' || s.body[i] == '\t') {
 		i++
 	}
-	s.at = i
+	return i
 }
 
-// take reads a character, if it stands here, and next if it is the next that is no space.
-func (s *scan) take(c byte) bool {
-	there := s.at < len(s.text) && s.text[s.at] == c
-	if there {
-		s.at++
+// char is what stands at a position; 0, which no JSON holds outside of its texts, at the end.
+func (s *scan) char(i int) byte {
+	if i < len(s.body) {
+		return s.body[i]
 	}
-	return there
-}
-
-func (s *scan) next(c byte) bool {
-	s.space()
-	return s.take(c)
+	return 0
 }
