@@ -78,8 +78,8 @@ func announce(log *zap.Logger, development bool) {
 		"Set STRIPE_WEBHOOK_SECRET, and GUICHET_ENV=production so that this cannot start without it")
 }
 
-// service is a running ingester's parts.
-type service struct {
+// parts are a running ingester's parts.
+type parts struct {
 	log       *zap.Logger
 	delay     time.Duration // between not being ready and letting nothing in
 	grace     time.Duration
@@ -94,11 +94,11 @@ type service struct {
 	admin     *admin.Server
 }
 
-func open(ctx context.Context, o Options) (_ *service, err error) {
+func open(ctx context.Context, o Options) (_ *parts, err error) {
 	set := o.Settings
 	secrets := set.secrets()
 	m := newMetrics(o.Registry, len(secrets))
-	s := &service{log: o.Log, delay: set.DrainDelay, grace: set.ShutdownGrace, closed: make(chan struct{})}
+	s := &parts{log: o.Log, delay: set.DrainDelay, grace: set.ShutdownGrace, closed: make(chan struct{})}
 	s.nats, err = stream.Connect(set.NATS.URL, "ingester", o.Log,
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
 		nats.FlusherTimeout(set.PublishTimeout)) // a server that reads no more counts as lost
@@ -142,12 +142,12 @@ func open(ctx context.Context, o Options) (_ *service, err error) {
 	return s, nil
 }
 
-func (s *service) addresses() Addresses {
+func (s *parts) addresses() Addresses {
 	return Addresses{Public: s.listener.Addr().String(), Admin: s.admin.Addr()}
 }
 
 // warnOfPayload tells of a NATS server that takes less than the largest body and its headers.
-func (s *service) warnOfPayload(maxBody int64) {
+func (s *parts) warnOfPayload(maxBody int64) {
 	if takes, needs := s.nats.MaxPayload(), maxBody+stream.MaxHeaderBytes; s.nats.IsConnected() && takes < needs {
 		s.log.Warn("the NATS server's max_payload is smaller than MAX_BODY_BYTES and headers: larger events will be answered 503",
 			zap.Int64("max_payload", takes), zap.Int64("needed", needs))
@@ -155,7 +155,7 @@ func (s *service) warnOfPayload(maxBody int64) {
 }
 
 // run works until ctx ends or a part fails, then stops the parts in order.
-func (s *service) run(ctx context.Context) error {
+func (s *parts) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	laneContext, stopLane := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLane()
@@ -190,7 +190,7 @@ func (s *service) run(ctx context.Context) error {
 
 // serve hands a request to the handler. On the way out it asks for the connection's end, so that none is closed
 // in the moment in which its client sends the next request on it.
-func (s *service) serve(w http.ResponseWriter, r *http.Request) {
+func (s *parts) serve(w http.ResponseWriter, r *http.Request) {
 	if s.leaving.Load() {
 		w.Header().Set("Connection", "close")
 	}
@@ -199,7 +199,7 @@ func (s *service) serve(w http.ResponseWriter, r *http.Request) {
 
 // stop says that it is not ready and works on until load balancers had the time to notice; then it lets no new
 // work in, finishes what is in flight, and closes the connections, within the grace.
-func (s *service) stop(ctx context.Context, stopLane context.CancelFunc) {
+func (s *parts) stop(ctx context.Context, stopLane context.CancelFunc) {
 	s.admin.Drain()
 	s.leaving.Store(true)
 	if s.delay > 0 {

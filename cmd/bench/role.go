@@ -7,14 +7,10 @@ import (
 	"os"
 	"runtime/pprof"
 
-	"go.uber.org/zap"
-
 	"github.com/educareschool/guichet/cmd/bench/internal/baseline"
 	"github.com/educareschool/guichet/cmd/bench/internal/place"
 	"github.com/educareschool/guichet/ingest"
-	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/pkg/service"
-	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/worker"
 )
 
@@ -26,8 +22,8 @@ func play(ctx context.Context, name string) (err error) {
 		baseline.SinglesRole:  baseline.RunSingles,
 		baseline.InlineRole:   baseline.RunInline,
 		baseline.OneByOneRole: baseline.RunOneByOne,
-		"ingester":            runIngester,
-		"worker":              runWorker,
+		"ingester":            shipped(ingest.Program()),
+		"worker":              shipped(worker.Program()),
 	}
 	run, known := roles[name]
 	if !known {
@@ -49,31 +45,12 @@ func play(ctx context.Context, name string) (err error) {
 	return errors.Join(err, file.Close())
 }
 
-// runIngester is cmd/ingester within a process that can profile itself.
-func runIngester(context.Context) error {
-	var s ingest.Settings
-	return ended(service.Program{ //nolint:contextcheck // it makes its own of the signals, as the shipped program does
-		Name: "ingester", Settings: &s, Logging: func() settings.Logging { return s.Logging },
-		Run: func(ctx context.Context, log *zap.Logger) error {
-			return ingest.Run(ctx, ingest.Options{Settings: s, Log: log, Registry: processmetrics.NewRegistry()})
-		},
-	})
-}
-
-// runWorker is cmd/worker within a process that can profile itself.
-func runWorker(context.Context) error {
-	var s worker.Settings
-	return ended(service.Program{ //nolint:contextcheck // it makes its own of the signals, as the shipped program does
-		Name: "worker", Settings: &s, Logging: func() settings.Logging { return s.Logging },
-		Run: func(ctx context.Context, log *zap.Logger) error {
-			return worker.Run(ctx, worker.Options{Settings: s, Log: log, Metrics: processmetrics.NewRegistry()})
-		},
-	})
-}
-
-func ended(p service.Program) error {
-	if code := p.Main(nil, os.Stdout, os.Stderr); code != service.ExitOK {
-		return fmt.Errorf("%s ended with exit code %d", p.Name, code)
+// shipped is a program as it is shipped, within a process that can profile itself.
+func shipped(p service.Program) func(context.Context) error {
+	return func(context.Context) error { // it makes its own of the signals
+		if code := p.Main(nil, os.Stdout, os.Stderr); code != service.ExitOK { //nolint:contextcheck // as above
+			return fmt.Errorf("%s ended with exit code %d", p.Name, code)
+		}
+		return nil
 	}
-	return nil
 }

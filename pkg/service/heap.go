@@ -36,5 +36,5 @@ func garbagePercent(size uint64) int {
 	if live >= size {
 		return 100
 	}
-	return int(max(100, min(100*(size-live)/max(scanned, 1), 100*size/leastHeap)))
+	return int(max(100, min(100*(size-live)/max(scanned, 1), 100*size/leastHeap))) // #nosec G115 -- a size in MiB, times 25
 }

@@ -1,0 +1,27 @@
+package ingest
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/educareschool/guichet/pkg/processmetrics"
+	"github.com/educareschool/guichet/pkg/service"
+	"github.com/educareschool/guichet/pkg/settings"
+)
+
+// Program is the ingester as a process of its own.
+func Program() service.Program {
+	var s Settings
+	return service.Program{
+		Name:     "ingester",
+		About:    "receives Stripe's webhooks at POST " + Path + " and stores them in JetStream",
+		Settings: &s,
+		Logging:  func() settings.Logging { return s.Logging },
+		Admin:    func() string { return s.AdminAddr },
+		Heap:     24 << 20,
+		Run: func(ctx context.Context, log *zap.Logger) error {
+			return Run(ctx, Options{Settings: s, Log: log, Registry: processmetrics.NewRegistry()})
+		},
+	}
+}
