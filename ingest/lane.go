@@ -67,14 +67,15 @@ func (p *publisher) round(ctx context.Context, events []*waiting) {
 		started := time.Now()
 		p.metrics.events.Observe(float64(n))
 		p.metrics.batches[how].Inc()
+		first := started
 		if how == wayAtomic {
 			p.storeAtomically(ctx, part)
 		} else {
-			p.storeSingly(ctx, part)
+			first = p.storeSingly(ctx, part)
 		}
 		cancel()
 		if allStored(part) {
-			p.pace.learn(how, n, time.Since(started))
+			p.pace.learn(how, n, first.Sub(started), time.Since(started))
 		}
 	}
 }

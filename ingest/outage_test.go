@@ -256,7 +256,7 @@ func TestALostConnectionEndsABatchAtOnce(t *testing.T) {
 	s := startNATS(t, localnats.Options{})
 	arrived := swallow(t, s.URL())
 	p := newTestPublisher(t, s.URL(), 10*time.Minute)
-	p.pace.perEvent = 1
+	p.pace.toFirst, p.pace.perEvent = 1, 1
 	events := p.queueUp(64)
 	p.startLane()
 	for range 64 {

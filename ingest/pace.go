@@ -21,7 +21,7 @@ const (
 	// sampleEvery is after how many choices the way that is not in use is measured again, and sampleSize how
 	// many events go singly for that, so that the measuring itself stays cheap.
 	sampleEvery = 32
-	sampleSize  = 32
+	sampleSize  = 64
 	// smoothing is the weight of a new measurement.
 	smoothing = 0.3
 )
@@ -30,7 +30,8 @@ const (
 // win by far; where it does not, they lose and so are hardly used. A batch's cost includes that of its
 // fall-back, so a stream that refuses batches soon sees few. The zero value has measured nothing.
 type pace struct {
-	perEvent float64    // seconds an event, singly
+	toFirst  float64    // seconds until the first of many singles is stored, mostly the round trip on a busy machine
+	perEvent float64    // seconds for each after it
 	perBatch [5]float64 // seconds a batch of 16…, 32…, 64…, 128… and 256 events
 	choices  int
 	wins     int // of singles, one after the other
@@ -45,11 +46,11 @@ func (p *pace) choose(n int) (way, int) {
 	switch {
 	case cost == 0:
 		return wayAtomic, n
-	case p.perEvent == 0:
+	case p.toFirst == 0:
 		return waySingle, min(n, sampleSize)
 	}
 	p.choices++
-	batch, sample := cost < p.perEvent*float64(n), p.choices%sampleEvery == 0
+	batch, sample := cost < p.toFirst+p.perEvent*float64(n-1), p.choices%sampleEvery == 0
 	if p.wins++; batch {
 		p.wins = 0
 	}
@@ -72,14 +73,15 @@ func (p *pace) endTrial() (singlesWon bool) {
 	return true
 }
 
-// learn takes in what publishing n events has cost.
-func (p *pace) learn(w way, n int, took time.Duration) {
+// learn takes in what publishing n events has cost: until the first was stored, and all of them.
+func (p *pace) learn(w way, n int, first, took time.Duration) {
 	switch {
 	case n < batchFrom: // mostly the round trip
 	case w == wayAtomic:
 		smooth(&p.perBatch[sizeClass(n)], took.Seconds())
 	default:
-		smooth(&p.perEvent, took.Seconds()/float64(n))
+		smooth(&p.toFirst, first.Seconds())
+		smooth(&p.perEvent, (took-first).Seconds()/float64(n-1))
 	}
 }
 

@@ -24,18 +24,26 @@ func unsynced() costs {
 	}
 }
 
+// slow does not sync either; its round trip takes long, and a batch takes several.
+func slow() costs {
+	return costs{
+		single: func(n int) time.Duration { return 4*time.Millisecond + time.Duration(n)*20*time.Microsecond },
+		atomic: func(n int) time.Duration { return 9*time.Millisecond + time.Duration(n)*12*time.Microsecond },
+	}
+}
+
 // play has the pace choose for rounds of n events, and returns the share that went as batches.
 func play(p *pace, c costs, n, rounds int) float64 {
 	batched := 0
 	for range rounds {
 		for left := n; left > 0; {
 			how, some := p.choose(left)
-			took := c.single(some)
+			first, took := c.single(1), c.single(some)
 			if how == wayAtomic {
 				took = c.atomic(some)
 				batched += some
 			}
-			p.learn(how, some, took)
+			p.learn(how, some, first, took)
 			left -= some
 		}
 	}
@@ -54,6 +62,7 @@ func TestPaceBatchesOnlyWhileThatIsCheaper(t *testing.T) {
 			{"synced", synced(), 0.9, 1},
 			{"then not synced", unsynced(), 0, 0.1},
 			{"then synced again", synced(), 0.9, 1},
+			{"then not synced, on a busy machine", slow(), 0, 0.1},
 		} {
 			play(&p, store.costs, n, 1000) // it adapts
 			if share := play(&p, store.costs, n, 1000); share < store.min || share > store.max {
@@ -73,7 +82,8 @@ func TestPaceChoosesSomeOfWhatWaitsAndNeverASmallBatch(t *testing.T) {
 			if some < 1 || some > n || how == wayAtomic && some < batchFrom {
 				t.Fatalf("choose(%d) = %v, %d", n, how, some)
 			}
-			p.learn(how, some, time.Duration(rapid.Int64Range(1, int64(time.Second)).Draw(t, "took")))
+			took := rapid.Int64Range(1, int64(time.Second)).Draw(t, "took")
+			p.learn(how, some, time.Duration(rapid.Int64Range(1, took).Draw(t, "first")), time.Duration(took))
 		}
 	})
 }

@@ -96,6 +96,7 @@ func (p *publisher) store(ctx context.Context, e stream.Event) (duplicate bool, 
 	}
 	if w.direct && !shared {
 		p.storeDirectly(ctx, w)
+		return w.duplicate, w.err
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout+answerSlack)
 	defer cancel()

@@ -207,7 +207,7 @@ func TestRequestsPublishByThemselvesWhereThatIsCheaper(t *testing.T) {
 	p := newTestPublisher(t, natsURL, patience)
 	const rounds = sampleEvery
 	for n := range rounds {
-		p.pace.perEvent, p.pace.perBatch[0] = 1e-9, 1
+		p.pace.toFirst, p.pace.perBatch[0] = 1e-9, 1
 		if p.directUntil.Load() != 0 {
 			t.Fatalf("requests publish by themselves after %d rounds", n)
 		}
@@ -310,7 +310,7 @@ func TestManyEventsGoAsAtomicBatchesOfBoundedSize(t *testing.T) {
 	t.Parallel()
 	natsURL, js := startStore(t)
 	p := newTestPublisher(t, natsURL, patience)
-	p.pace.perEvent = 1 // measured, and dear: batches are the cheaper way
+	p.pace.toFirst, p.pace.perEvent = 1, 1 // measured, and dear: batches are the cheaper way
 	events := p.queueUp(maxRound + 100)
 	p.startLane()
 	p.await(events, stored)

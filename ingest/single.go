@@ -32,29 +32,33 @@ func (p *publisher) storeDirectly(ctx context.Context, w *waiting) {
 	p.storeSingly(ctx, []*waiting{w})
 }
 
-// storeSingly publishes each event by itself, all in one flush, and finishes every one of them. Those whose
-// acknowledgement was lost are published again under the same id until ctx ends.
-func (p *publisher) storeSingly(ctx context.Context, events []*waiting) {
-	for events = p.try(ctx, events); len(events) > 0; events = p.try(ctx, events) {
+// storeSingly publishes each event by itself, all in one flush, finishes every one of them, and returns when the first was.
+// Those whose acknowledgement was lost are published again under the same id until ctx ends.
+func (p *publisher) storeSingly(ctx context.Context, events []*waiting) (first time.Time) {
+	for events, first = p.try(ctx, events); len(events) > 0; events, _ = p.try(ctx, events) {
 		select {
 		case <-time.After(retryPause):
 		case <-ctx.Done():
 			for _, w := range events {
 				p.finish(w, false, w.lastErr)
 			}
-			return
+			return first
 		}
 	}
+	return first
 }
 
-// try publishes events once and returns those that are worth another try.
-func (p *publisher) try(ctx context.Context, events []*waiting) (again []*waiting) {
+// try publishes events once and returns those that are worth another try, and when it was known how the first went.
+func (p *publisher) try(ctx context.Context, events []*waiting) (again []*waiting, first time.Time) {
 	acks := make([]func() (*jetstream.PubAck, error), len(events))
 	for i, w := range events {
 		acks[i] = p.publish(ctx, w.event)
 	}
 	for i, w := range events {
 		ack, err := acks[i]()
+		if i == 0 {
+			first = time.Now()
+		}
 		switch {
 		case err == nil:
 			p.finish(w, ack.Duplicate, nil) // a duplicate is on disk: that is success
@@ -67,7 +71,7 @@ func (p *publisher) try(ctx context.Context, events []*waiting) (again []*waitin
 			p.finish(w, false, err)
 		}
 	}
-	return again
+	return again, first
 }
 
 // publish sends an event and returns how to wait for its acknowledgement.
