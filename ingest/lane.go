@@ -74,15 +74,16 @@ func (p *publisher) round(ctx context.Context, events []*waiting) {
 			first = p.storeSingly(ctx, part)
 		}
 		cancel()
-		if allStored(part) {
+		if storedAtOnce(part) {
 			p.pace.learn(how, n, first.Sub(started), time.Since(started))
 		}
 	}
 }
 
-func allStored(events []*waiting) bool {
+// storedAtOnce says whether no event failed, nor had to be tried again: what that takes tells nothing of the way.
+func storedAtOnce(events []*waiting) bool {
 	for _, w := range events {
-		if w.err != nil {
+		if w.err != nil || w.lastErr != nil {
 			return false
 		}
 	}

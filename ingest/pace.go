@@ -30,7 +30,7 @@ const (
 // win by far; where it does not, they lose and so are hardly used. A batch's cost includes that of its
 // fall-back, so a stream that refuses batches soon sees few. The zero value has measured nothing.
 type pace struct {
-	toFirst  float64    // seconds until the first of many singles is stored, mostly the round trip on a busy machine
+	toFirst  float64    // seconds until the first of many singles is stored: to hand them all on, and a round trip
 	perEvent float64    // seconds for each after it
 	perBatch [5]float64 // seconds a batch of 16…, 32…, 64…, 128… and 256 events
 	choices  int

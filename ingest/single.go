@@ -32,8 +32,8 @@ func (p *publisher) storeDirectly(ctx context.Context, w *waiting) {
 	p.storeSingly(ctx, []*waiting{w})
 }
 
-// storeSingly publishes each event by itself, all in one flush, finishes every one of them, and returns when the first was.
-// Those whose acknowledgement was lost are published again under the same id until ctx ends.
+// storeSingly publishes each event by itself, all in one flush, finishes every one of them, and returns when the first try of
+// the first was answered. Those whose acknowledgement was lost are published again under the same id until ctx ends.
 func (p *publisher) storeSingly(ctx context.Context, events []*waiting) (first time.Time) {
 	for events, first = p.try(ctx, events); len(events) > 0; events, _ = p.try(ctx, events) {
 		select {

@@ -13,7 +13,7 @@ import (
 	"github.com/educareschool/guichet/pkg/settings"
 )
 
-// heap saves a command that reads all of a stream a tenth of its time.
+// heap saves a command that reads all of a stream, and keeps some 20 MB of it, a tenth of its processor time beside GOGC=200.
 const heap = 64 << 20
 
 func main() {

@@ -8,8 +8,9 @@ import (
 )
 
 // KeepHeap has garbage collected when the heap comes to size bytes, or to twice what is in use where that is more. Go
-// knows the second rule alone, by which a program that keeps a few megabytes collects many times a second. GOGC, if set,
-// overrules it.
+// knows the second rule alone, by which a program that keeps a few megabytes collects many times a second. The rule follows
+// each collection, so a heap that grows all at once may grow further before the next; GOMEMLIMIT bounds it then as ever.
+// GOGC, if set, overrules it. Once in a process is enough.
 func KeepHeap(size uint64) {
 	if os.Getenv("GOGC") != "" {
 		return

@@ -50,7 +50,7 @@ func Decode(body []byte, filter Filter) (Event, error) {
 	s, valid := readBody(body)
 	defer s.release()
 	if !valid {
-		return Event{}, fmt.Errorf("%w: not valid JSON, or nested too deep", ErrUndecodable)
+		return Event{}, fmt.Errorf("%w: not valid JSON, nested too deep, or of too many members", ErrUndecodable)
 	}
 	root, object := s.parts[theEvent], s.parts[theObject]
 	e := Event{

@@ -30,13 +30,15 @@ func ReadEnvelope(body []byte) (Envelope, error) {
 	switch {
 	case s.tooDeep > 0:
 		return Envelope{}, fmt.Errorf("the body nests deeper than %d levels", MaxDepth)
+	case s.tooMany:
+		return Envelope{}, fmt.Errorf("an object of the body has more than %d members", MaxMembers)
 	case !valid || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
 		return Envelope{}, errors.New("the body is not a JSON object")
 	}
 	root := s.parts[theEvent]
 	e := Envelope{
 		ID: str(root.Get("id")), Type: str(root.Get("type")), APIVersion: str(root.Get("api_version")),
-		Account: str(root.Get("account")), Livemode: root.Get("livemode").Type == gjson.True,
+		Account: str(root.Get("account")), Livemode: root.Get("livemode").Bool(),
 	}
 	created := root.Get("created")
 	if e.Created = str(created); created.Type == gjson.Number {

@@ -10,6 +10,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
+// MaxMembers is how many members an event, its data and its object may have each. Stripe's have some sixty at the most. Each
+// takes 32 bytes while a body is read, and a body of 1 MiB has room for two hundred thousand.
+const MaxMembers = 4096
+
 // MaxDepth is how deep an event's objects and lists may nest. Stripe's go about ten deep. Reading JSON takes stack
 // for each level, and a body of 1 MiB has room for half a million.
 const MaxDepth = 100
@@ -32,6 +36,7 @@ type scan struct {
 	body    []byte
 	text    string // the same
 	tooDeep int    // where; 0 is nowhere
+	tooMany bool   // members
 	parts   [elsewhere]members
 	deepest part // that was begun
 }
@@ -140,6 +145,9 @@ func (s *scan) members(i int, p part, depth int) int {
 			return no
 		}
 		if p != elsewhere {
+			if s.tooMany = len(s.parts[p]) == MaxMembers; s.tooMany {
+				return no
+			}
 			s.parts[p] = append(s.parts[p], member{key, s.text[start:i]})
 		}
 		i = s.space(i)

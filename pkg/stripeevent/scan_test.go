@@ -19,7 +19,10 @@ func checkScan(t *testing.T, body []byte) {
 	if json.Valid(body) && (s.tooDeep > 0) != tooDeep {
 		t.Errorf("%q: too deep: %d, want %t", body, s.tooDeep, tooDeep)
 	}
-	if want := json.Valid(body) && !tooDeep; valid != want {
+	if s.tooMany && bytes.Count(body, []byte(":")) <= MaxMembers {
+		t.Errorf("%.200q: too many members", body)
+	}
+	if want := json.Valid(body) && !tooDeep && !s.tooMany; valid != want {
 		t.Errorf("%q: valid: %t, want %t", body, valid, want)
 	}
 	if !valid {
@@ -110,6 +113,25 @@ func TestScan(t *testing.T) {
 	for range 2 { // the second time with what the first gave back
 		for _, body := range scanned() {
 			checkScan(t, []byte(body))
+		}
+	}
+}
+
+// The least of members take six times as much memory as they take of the body, and nobody counts that.
+func TestScan_EndsWhereThereAreTooManyMembers(t *testing.T) {
+	t.Parallel()
+	of := func(n int) string { return `{` + strings.Repeat(`"":0,`, n-1) + `"id":"evt_1"}` }
+	for shape, tooMany := range map[string]bool{`%s`: true, `{"data":%s}`: true, `{"data":{"object":%s}}`: true, `{"data":{"object":{"metadata":%s}}}`: false, `{"other":%s}`: false} {
+		for n, want := range map[int]bool{MaxMembers: false, MaxMembers + 1: tooMany, 1 << 17: tooMany} {
+			body := []byte(fmt.Sprintf(shape, of(n)))
+			s, valid := readBody(body)
+			if s.tooMany != want || valid == want {
+				t.Errorf("%d members in %s: too many %t, valid %t", n, shape, s.tooMany, valid)
+			}
+			s.release()
+			if _, err := ReadEnvelope(body); want != (err != nil && strings.Contains(err.Error(), "more than 4096 members")) {
+				t.Errorf("%d members in %s: %v", n, shape, err)
+			}
 		}
 	}
 }
