@@ -3,15 +3,15 @@ package worker
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/pkg/service"
 	"github.com/educareschool/guichet/pkg/settings"
 )
 
-// Program is the worker as a process of its own.
-func Program() service.Program {
+// Program is the worker as a process of its own, whose metrics go into the registry.
+func Program(registry *prometheus.Registry) service.Program {
 	var s Settings
 	return service.Program{
 		Name:     "worker",
@@ -21,7 +21,7 @@ func Program() service.Program {
 		Admin:    func() string { return s.AdminAddr },
 		Heap:     40 << 20,
 		Run: func(ctx context.Context, log *zap.Logger) error {
-			return Run(ctx, Options{Settings: s, Log: log, Metrics: processmetrics.NewRegistry()})
+			return Run(ctx, Options{Settings: s, Log: log, Metrics: registry})
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/educareschool/guichet/cmd/bench/internal/baseline"
 	"github.com/educareschool/guichet/cmd/bench/internal/place"
 	"github.com/educareschool/guichet/ingest"
+	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/pkg/service"
 	"github.com/educareschool/guichet/worker"
 )
@@ -22,8 +23,8 @@ func play(ctx context.Context, name string) (err error) {
 		baseline.SinglesRole:  baseline.RunSingles,
 		baseline.InlineRole:   baseline.RunInline,
 		baseline.OneByOneRole: baseline.RunOneByOne,
-		"ingester":            shipped(ingest.Program()),
-		"worker":              shipped(worker.Program()),
+		"ingester":            shipped(ingest.Program(processmetrics.NewRegistry())),
+		"worker":              shipped(worker.Program(processmetrics.NewRegistry())),
 	}
 	run, known := roles[name]
 	if !known {

@@ -5,6 +5,9 @@ import (
 	"os"
 
 	"github.com/educareschool/guichet/ingest"
+	"github.com/educareschool/guichet/pkg/processmetrics"
 )
 
-func main() { os.Exit(ingest.Program().Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	os.Exit(ingest.Program(processmetrics.NewRegistry()).Main(os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -4,7 +4,10 @@ package main
 import (
 	"os"
 
+	"github.com/educareschool/guichet/pkg/processmetrics"
 	"github.com/educareschool/guichet/worker"
 )
 
-func main() { os.Exit(worker.Program().Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	os.Exit(worker.Program(processmetrics.NewRegistry()).Main(os.Args[1:], os.Stdout, os.Stderr))
+}
