@@ -51,14 +51,14 @@ chaos: ## Inject every fault a few times and hold every acknowledged event again
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=short $(CHAOS)
 	$(GO) test -count=1 -run 'ThreeDays|ChangeOfClocks' ./pkg/store
-	@.ci/fuzz 1s blind
+	@.ci/fuzz 10000x blind
 
 .PHONY: chaos-long
 chaos-long: ## The same with every fault up to hundreds of times: some hours.
 	@.ci/need postgresql strace
 	@set -o pipefail; GUICHET_CHAOS=long $(CHAOS)
 	$(GO) test -count=20 -timeout 1h -run 'ThreeDays|ChangeOfClocks' ./pkg/store
-	@.ci/fuzz 60s
+	@.ci/fuzz 200000x
 
 .PHONY: metrics
 metrics: ## Write the table of docs/metrics.md anew, from what the running services tell.
@@ -91,8 +91,8 @@ bin/bench:
 	$(BUILD) ./cmd/bench
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for FUZZTIME (default 30s).
-	@.ci/fuzz $${FUZZTIME:-30s}
+fuzz: ## Run each fuzz target FUZZTIME (default 100000x, so many times).
+	@.ci/fuzz $${FUZZTIME:-100000x}
 
 .PHONY: clean
 clean: ## Remove what was built; data in .guichet stay.
