@@ -19,7 +19,7 @@ func Program(registry *prometheus.Registry) service.Program {
 		Settings: &s,
 		Logging:  func() settings.Logging { return s.Logging },
 		Admin:    func() string { return s.AdminAddr },
-		Heap:     40 << 20,
+		Heap:     40 << 20, // more gains less than it takes, see docs/performance.md
 		Run: func(ctx context.Context, log *zap.Logger) error {
 			return Run(ctx, Options{Settings: s, Log: log, Metrics: registry})
 		},

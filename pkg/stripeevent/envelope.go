@@ -31,7 +31,7 @@ func ReadEnvelope(body []byte) (Envelope, error) {
 	case s.tooDeep > 0:
 		return Envelope{}, fmt.Errorf("the body nests deeper than %d levels", MaxDepth)
 	case s.tooMany:
-		return Envelope{}, fmt.Errorf("an object of the body has more than %d members", MaxMembers)
+		return Envelope{}, fmt.Errorf("an object of the body has more than %d members", maxMembers)
 	case !valid || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
 		return Envelope{}, errors.New("the body is not a JSON object")
 	}

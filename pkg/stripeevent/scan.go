@@ -10,9 +10,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// MaxMembers is how many members an event, its data and its object may have each. Stripe's have some sixty at the most. Each
+// maxMembers is how many members an event, its data and its object may have each. Stripe's have some sixty at the most. Each
 // takes 32 bytes while a body is read, and a body of 1 MiB has room for two hundred thousand.
-const MaxMembers = 4096
+const maxMembers = 4096
 
 // MaxDepth is how deep an event's objects and lists may nest. Stripe's go about ten deep. Reading JSON takes stack
 // for each level, and a body of 1 MiB has room for half a million.
@@ -145,19 +145,14 @@ func (s *scan) members(i int, p part, depth int) int {
 			return no
 		}
 		if p != elsewhere {
-			if s.tooMany = len(s.parts[p]) == MaxMembers; s.tooMany {
+			if s.tooMany = len(s.parts[p]) == maxMembers; s.tooMany {
 				return no
 			}
 			s.parts[p] = append(s.parts[p], member{key, s.text[start:i]})
 		}
-		i = s.space(i)
-		switch s.char(i) {
-		case '}':
-			return i + 1
-		case ',':
-			i++
-		default:
-			return no
+		var ended bool
+		if i, ended = s.further(i, '}'); ended {
+			return i
 		}
 	}
 }
@@ -179,16 +174,24 @@ func (s *scan) items(i, depth int) int {
 		if i = s.value(s.space(i), elsewhere, depth+1); i == no {
 			return no
 		}
-		i = s.space(i)
-		switch s.char(i) {
-		case ']':
-			return i + 1
-		case ',':
-			i++
-		default:
-			return no
+		var ended bool
+		if i, ended = s.further(i, ']'); ended {
+			return i
 		}
 	}
+}
+
+// further reads the comma that another member or item follows, or what closes an object or a list: then it has ended, as it
+// has where neither stands.
+func (s *scan) further(i int, closing byte) (next int, ended bool) {
+	i = s.space(i)
+	switch s.char(i) {
+	case ',':
+		return i + 1, false
+	case closing:
+		return i + 1, true
+	}
+	return no, true
 }
 
 // string reads the rest of a text, after its first quotation mark.

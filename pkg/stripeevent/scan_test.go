@@ -19,7 +19,7 @@ func checkScan(t *testing.T, body []byte) {
 	if json.Valid(body) && (s.tooDeep > 0) != tooDeep {
 		t.Errorf("%q: too deep: %d, want %t", body, s.tooDeep, tooDeep)
 	}
-	if s.tooMany && bytes.Count(body, []byte(":")) <= MaxMembers {
+	if s.tooMany && bytes.Count(body, []byte(":")) <= maxMembers {
 		t.Errorf("%.200q: too many members", body)
 	}
 	if want := json.Valid(body) && !tooDeep && !s.tooMany; valid != want {
@@ -122,7 +122,7 @@ func TestScan_EndsWhereThereAreTooManyMembers(t *testing.T) {
 	t.Parallel()
 	of := func(n int) string { return `{` + strings.Repeat(`"":0,`, n-1) + `"id":"evt_1"}` }
 	for shape, tooMany := range map[string]bool{`%s`: true, `{"data":%s}`: true, `{"data":{"object":%s}}`: true, `{"data":{"object":{"metadata":%s}}}`: false, `{"other":%s}`: false} {
-		for n, want := range map[int]bool{MaxMembers: false, MaxMembers + 1: tooMany, 1 << 17: tooMany} {
+		for n, want := range map[int]bool{maxMembers: false, maxMembers + 1: tooMany, 1 << 17: tooMany} {
 			body := []byte(fmt.Sprintf(shape, of(n)))
 			s, valid := readBody(body)
 			if s.tooMany != want || valid == want {
