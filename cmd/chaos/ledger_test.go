@@ -5,6 +5,7 @@ package chaos
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -102,19 +103,17 @@ func (l *ledger) accepted() map[string]bool {
 	return ids
 }
 
-// acceptedBetween are the events of which deliveries that began after one time were accepted before another, where
-// they had never been accepted before: what is known to be stored may be answered from memory.
-func (l *ledger) acceptedBetween(begin, end time.Time) map[string]int {
+// acceptedBetween are the events that were first delivered after one time and accepted before another. One that was
+// delivered before may be stored, whatever its sender heard, and is then answered from memory.
+func (l *ledger) acceptedBetween(begin, end time.Time) (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ids := map[string]int{}
 	for id, e := range l.entries {
-		before := false
-		for _, a := range e.answers {
-			before = before || a.accepted() && a.At.Before(begin)
-			if a.accepted() && !before && a.At.After(begin) && a.At.Add(a.Took).Before(end) {
-				ids[id]++
-			}
+		if len(e.answers) == 0 || e.answers[0].At.Before(begin) {
+			continue
+		}
+		if slices.ContainsFunc(e.answers, func(a answer) bool { return a.accepted() && a.At.Add(a.Took).Before(end) }) {
+			ids = append(ids, id)
 		}
 	}
 	return ids
