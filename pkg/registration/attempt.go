@@ -2,6 +2,7 @@ package registration
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,7 @@ const noAttempt = "none"
 type attempt struct {
 	session, intent, charge string // the charge is that of its first fact
 	current                 bool
-	facts                   []Fact // by creation, then id
+	facts                   []*Fact // by creation, then id
 	phase                   phase
 	because                 Fact // what puts it into its phase; its zero value where nothing does
 }
@@ -59,7 +60,8 @@ func attempts(r Registration, facts []Fact) []attempt {
 	t := tie(facts)
 	var out []attempt
 	index := map[string]int{}
-	for _, f := range facts {
+	for i := range facts {
+		f := &facts[i]
 		if f.Kind == HoldExpired { // it concerns the registration's place, not one attempt
 			continue
 		}
@@ -69,13 +71,13 @@ func attempts(r Registration, facts []Fact) []attempt {
 			intent = t.sessionIntent[session]
 		}
 		key := cmp.Or(session, intent, f.Charge)
-		i, known := index[key]
+		n, known := index[key]
 		if !known {
-			i = len(out)
-			index[key] = i
+			n = len(out)
+			index[key] = n
 			out = append(out, attempt{session: session, intent: intent, charge: f.Charge})
 		}
-		out[i].facts = append(out[i].facts, f)
+		out[n].facts = append(out[n].facts, f)
 	}
 	for i := range out {
 		out[i].current = out[i].isCurrent(r)
@@ -109,18 +111,18 @@ func (a attempt) intentCreated() time.Time {
 
 // first and last return the earliest and the latest fact of the kind; nil where there is none.
 func (a attempt) first(kind FactKind) *Fact {
-	for i := range a.facts {
-		if a.facts[i].Kind == kind {
-			return &a.facts[i]
+	for _, f := range a.facts {
+		if f.Kind == kind {
+			return f
 		}
 	}
 	return nil
 }
 
 func (a attempt) last(kind FactKind) *Fact {
-	for i := len(a.facts) - 1; i >= 0; i-- {
-		if a.facts[i].Kind == kind {
-			return &a.facts[i]
+	for _, f := range slices.Backward(a.facts) {
+		if f.Kind == kind {
+			return f
 		}
 	}
 	return nil

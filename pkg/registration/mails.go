@@ -66,8 +66,7 @@ func (a attempt) failures() []Mail {
 	var out []Mail
 	var told *Fact
 	seen := map[string]bool{}
-	for i := range a.facts {
-		f := &a.facts[i]
+	for _, f := range a.facts {
 		switch {
 		case f.Kind != PaymentFailed:
 		case f.SessionAsync:

@@ -59,9 +59,9 @@ func (a attempt) stand(disputes bool) (phase, Fact) {
 }
 
 func (a attempt) fullRefund() *Fact {
-	for i := range a.facts {
-		if a.facts[i].Kind == ChargeRefunded && a.facts[i].FullyRefunded {
-			return &a.facts[i]
+	for _, f := range a.facts {
+		if f.Kind == ChargeRefunded && f.FullyRefunded {
+			return f
 		}
 	}
 	return nil
@@ -101,8 +101,7 @@ func (d dispute) lost() bool { return d.closed != nil && d.closed.Outcome == "lo
 // disputes returns the attempt's disputes; of several closes of one the latest counts.
 func (a attempt) disputes() []dispute {
 	var out []dispute
-	for i := range a.facts {
-		f := &a.facts[i]
+	for _, f := range a.facts {
 		if f.Kind != Disputed && f.Kind != DisputeClosed {
 			continue
 		}
