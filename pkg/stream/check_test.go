@@ -41,7 +41,7 @@ func TestCheck_NamesWhatIsMissingOrDiffersAndChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		want := "stream STRIPE_EVENTS: replicas 1 → 3, compression S2 → None, stream STRIPE_DEAD_LETTERS: replicas 1 → 3, compression S2 → None, consumer worker: max ack pending 5 → 20000"
+		want := "stream STRIPE_EVENTS: replicas 1 → 3, stream STRIPE_DEAD_LETTERS: replicas 1 → 3, consumer worker: max ack pending 5 → 20000"
 		if got := check(other); got != want {
 			t.Error(got)
 		}

@@ -118,7 +118,7 @@ func TestSetup_MakesTheStreamsThatTheDesignWants(t *testing.T) {
 	if !slices.Equal(got.Subjects, []string{"stripe.events.>"}) || got.Storage != jetstream.FileStorage || got.Retention != jetstream.LimitsPolicy ||
 		got.Discard != jetstream.DiscardNew || got.DiscardNewPerSubject || got.NoAck || got.Sealed ||
 		got.MaxAge != 35*24*time.Hour || got.MaxBytes != 8<<30 || got.MaxMsgs != -1 || got.MaxMsgsPerSubject != -1 || got.MaxMsgSize != -1 ||
-		got.Compression != jetstream.S2Compression || !got.AllowDirect || !got.AllowAtomicPublish || got.Duplicates != 24*time.Hour ||
+		got.Compression != jetstream.NoCompression || !got.AllowDirect || !got.AllowAtomicPublish || got.Duplicates != 24*time.Hour ||
 		got.Replicas != 1 || got.PersistMode != jetstream.DefaultPersistMode {
 		t.Errorf("%+v", got)
 	}
@@ -146,7 +146,7 @@ func TestSetup_UndoesWhatWouldRefuseEvents(t *testing.T) {
 	js := jetStream(t)
 	tampered := EventsConfig(testConfig())
 	tampered.Discard, tampered.MaxMsgs, tampered.MaxMsgSize = jetstream.DiscardOld, 10, 1000
-	tampered.AllowAtomicPublish, tampered.AllowDirect = false, false
+	tampered.AllowAtomicPublish, tampered.AllowDirect, tampered.Compression = false, false, jetstream.S2Compression
 	tampered.Metadata = map[string]string{"owner": "ops"}
 	if _, err := js.CreateStream(t.Context(), tampered); err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestSetup_UndoesWhatWouldRefuseEvents(t *testing.T) {
 	if words != "changed created created" {
 		t.Errorf("%s", words)
 	}
-	for _, want := range []string{"discard DiscardOld → DiscardNew", "max messages 10 → 0", "max message size 1000 → 0", "atomic publish false → true", "direct get false → true"} {
+	for _, want := range []string{"discard DiscardOld → DiscardNew", "max messages 10 → 0", "max message size 1000 → 0", "atomic publish false → true", "direct get false → true", "compression S2 → None"} {
 		if !strings.Contains(done[0].Detail, want) {
 			t.Errorf("%q is not in %q", want, done[0].Detail)
 		}
