@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -164,6 +165,45 @@ func TestSetup_UndoesWhatWouldRefuseEvents(t *testing.T) {
 	got := configOf(t, js, Events)
 	if got.Discard != jetstream.DiscardNew || got.MaxMsgs != -1 || got.MaxMsgSize != -1 || !got.AllowAtomicPublish || got.Metadata["owner"] != "ops" {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestSetup_KeepsWhatWasStoredCompressed(t *testing.T) {
+	t.Parallel()
+	const messages = 5000 // 20 MB, more than one of the store's blocks: each is compressed when it is full
+	dir := t.TempDir()
+	server := startNATS(t, localnats.Options{Dir: dir, Lazy: true})
+	conn, _ := connect(t, server.URL())
+	js := jetStreamOf(t, conn)
+	compressed := EventsConfig(testConfig())
+	compressed.MaxBytes, compressed.Compression = 1<<30, jetstream.S2Compression
+	if _, err := js.CreateStream(t.Context(), compressed); err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Repeat([]byte("guichet "), 512)
+	for range messages {
+		if _, err := js.PublishAsync(Subject("charge.refunded"), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+	c := testConfig()
+	c.MaxBytes = 1 << 30
+	if done, words := setUp(t, js, c); words != "changed created created" || !strings.Contains(done[0].Detail, "compression S2 → None") {
+		t.Errorf("%s: %+v", words, done)
+	}
+	conn.Close()
+	server.Stop()
+	conn, _ = connect(t, startNATS(t, localnats.Options{Dir: dir, Lazy: true}).URL())
+	s, err := jetStreamOf(t, conn).Stream(t.Context(), Events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sequence := uint64(1); sequence <= messages; sequence += 100 {
+		m, err := s.GetMsg(t.Context(), sequence)
+		if err != nil || !bytes.Equal(m.Data, body) {
+			t.Fatalf("message %d: %v", sequence, err)
+		}
 	}
 }
 
