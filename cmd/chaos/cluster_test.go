@@ -32,7 +32,7 @@ func clusters() []scenario {
 				r.nats[second].kill()
 				began := time.Now()
 				pause(r.t, 8*time.Second) // without a quorum, and for longer than a request waits for one
-				for _, id := range r.ledger.acceptedBetween(began, time.Now()) {
+				for _, id := range r.ledger.newlyAccepted(began) {
 					r.t.Errorf("%s was accepted while no two of three servers could store it", id)
 				}
 				r.nats[first].start()

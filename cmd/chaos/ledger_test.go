@@ -103,16 +103,13 @@ func (l *ledger) accepted() map[string]bool {
 	return ids
 }
 
-// acceptedBetween are the events that were first delivered after one time and accepted before another. One that was
-// delivered before may be stored, whatever its sender heard, and is then answered from memory.
-func (l *ledger) acceptedBetween(begin, end time.Time) (ids []string) {
+// newlyAccepted are the events that were first delivered after a time and have been accepted. One that was delivered
+// before may be stored, whatever its sender heard, and is then answered from memory.
+func (l *ledger) newlyAccepted(after time.Time) (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, e := range l.entries {
-		if len(e.answers) == 0 || e.answers[0].At.Before(begin) {
-			continue
-		}
-		if slices.ContainsFunc(e.answers, func(a answer) bool { return a.accepted() && a.At.Add(a.Took).Before(end) }) {
+		if len(e.answers) > 0 && e.answers[0].At.After(after) && slices.ContainsFunc(e.answers, answer.accepted) {
 			ids = append(ids, id)
 		}
 	}
