@@ -181,7 +181,8 @@ LIMIT $2`
 // Attention returns what waits for a person, newest first, or with all set also what is settled.
 func (s *Store) Attention(ctx context.Context, all bool, limit int) ([]Occurrence, error) {
 	out := []Occurrence{} // an empty list, not null, for programs
-	if err := s.db.SelectContext(ctx, &out, occurrencesQuery, all, limit); err != nil {
+	err := s.report(ctx, func(t *tx) error { return t.SelectContext(ctx, &out, occurrencesQuery, all, limit) })
+	if err != nil {
 		return nil, fmt.Errorf("list attention: %w", err)
 	}
 	return out, nil

@@ -124,6 +124,9 @@ func (s *Store) RetryMails(ctx context.Context, f MailFilter) ([]Mail, error) {
 	out := []Mail{}
 	err := s.withTx(ctx, func(t *tx) error {
 		out = out[:0]
+		if err := t.planForValues(ctx); err != nil {
+			return err
+		}
 		return t.SelectContext(ctx, &out, retryMailsQuery, append(f.args(), t.now)...)
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -33,7 +34,6 @@ UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting' WHERE id < 
 			f.exec(prepare)
 			s := f.open(store.Options{MaxConnections: 1})
 			s.DB().SetMaxOpenConns(1)
-			s.DB().MustExec(`SET plan_cache_mode = force_generic_plan`)
 			statements := prepared(t, s.DB())
 			if len(statements) < 15 {
 				t.Fatalf("only %d statements are prepared", len(statements))
@@ -41,6 +41,81 @@ UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting' WHERE id < 
 			for _, p := range statements {
 				for _, problem := range withoutIndex(explain(t, s.DB(), p)) {
 					t.Errorf("%s in\n%s", problem, p.Statement)
+				}
+			}
+		})
+	}
+}
+
+// PostgreSQL plans for the values as long as that looks cheaper, which for a small batch is always; the planning took it
+// longer than the batch.
+func TestStatementsArePlannedOnceAConnection(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.event("e", 100)
+	s := f.open(store.Options{MaxConnections: 1})
+	s.DB().SetMaxOpenConns(1)
+	for i := range 10 {
+		about := fmt.Sprintf("reg-%d", i)
+		f.register("e", about)
+		if _, err := s.Process(t.Context(), []store.Received{paidFor(i, about)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var plans struct{ Made, Kept int }
+	if err := s.DB().Get(&plans, `
+SELECT sum(custom_plans) AS made, sum(generic_plans) AS kept FROM pg_prepared_statements WHERE statement NOT LIKE '%pg_prepared_statements%'`); err != nil {
+		t.Fatal(err)
+	}
+	if plans.Made > 0 || plans.Kept < 10*7 {
+		t.Errorf("%d times a plan was made for the values, %d times that of the connection was used", plans.Made, plans.Kept)
+	}
+}
+
+// What is not prepared keeps to one plan too: what a worker looks for again and again costs what waits, not what is done.
+func TestWhatIsLookedForAgainAndAgainReadsOnlyWhatWaits(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]string{"new tables": ``, "known tables": `ANALYZE`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.exec(`ALTER TABLE stripe_events SET (autovacuum_enabled = off); ALTER TABLE registrations SET (autovacuum_enabled = off)`)
+			f.exec(fill + `
+UPDATE registrations SET status = 'PAID', paid_at = now(), deadline = NULL;
+UPDATE registrations SET status = 'PENDING' WHERE id = 'r7';
+UPDATE stripe_events SET received_at = stored_at;
+UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting', registration_ref = NULL WHERE id IN ('evt_1', 'evt_2', 'evt_3');` + prepare)
+			s := f.open(store.Options{MaxConnections: 1})
+			s.DB().SetMaxOpenConns(1)
+			read := func() (n int) {
+				t.Helper()
+				s.DB().MustExec(`SELECT pg_stat_force_next_flush()`)
+				if err := s.DB().Get(&n, `SELECT sum(seq_tup_read) + sum(idx_tup_fetch) FROM pg_stat_user_tables`); err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			for what, look := range map[string]func() error{
+				"events to ask about":        func() error { _, err := s.Questions(t.Context(), time.Hour, time.Hour, 100); return err },
+				"facts that wait long":       func() error { _, err := s.RaiseUnlinked(t.Context(), 0, 100); return err },
+				"unconfirmed payments":       func() error { _, err := s.Unconfirmed(t.Context(), 0, 100); return err },
+				"stale registrations":        func() error { _, err := s.Pending(t.Context(), 0, 0, 100); return err },
+				"registrations to blank":     func() error { _, err := s.Blank(t.Context(), 0, 100); return err },
+				"what was brought in":        func() error { return s.ForgetBackfilled(t.Context(), 0) },
+				"the last delivery":          func() error { _, err := s.LastDelivery(t.Context()); return err },
+				"the figures":                func() error { _, err := s.Figures(t.Context(), 10); return err },
+				"overdue registrations":      func() error { _, err := s.Overdue(t.Context(), 100, nil); return err },
+				"facts that can be linked":   func() error { _, err := s.LinkStrays(t.Context(), time.Time{}, 100); return err },
+				"mails":                      func() error { _, err := s.ClaimMails(t.Context(), 20, time.Minute); return err },
+				"attention that is wanted":   func() error { _, err := s.Attention(t.Context(), false, 100); return err },
+				"registrations that are due": func() error { _, _, err := s.Sweep(t.Context(), 100); return err },
+			} {
+				before := read()
+				if err := look(); err != nil {
+					t.Fatal(err)
+				}
+				if n := read() - before; n > 500 {
+					t.Errorf("looking for %s reads %d rows", what, n)
 				}
 			}
 		})

@@ -7,14 +7,19 @@ import (
 )
 
 // snapshot runs look-ups in one snapshot, unable to write, each by its index, whatever the planner knows of the tables:
-// of a restored database it knows nothing yet. It waits for no lock that settling takes.
+// of a restored database it knows nothing yet. What is not prepared is planned for its values. It waits for no lock that
+// settling takes.
 func (s *Store) snapshot(ctx context.Context, read func(*tx) error) error {
 	t, err := s.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = t.Rollback() }() // it wrote nothing
-	return read(&tx{Tx: t, statements: s.statements, now: s.now()})
+	in := &tx{Tx: t, statements: s.statements, now: s.now()}
+	if err := in.planForValues(ctx); err != nil {
+		return err
+	}
+	return read(in)
 }
 
 // report runs queries for people as snapshot does, but with all that the planner knows, which the worker's settings
@@ -31,4 +36,13 @@ SET LOCAL enable_bitmapscan = on`
 		}
 		return read(t)
 	})
+}
+
+// planForValues has PostgreSQL plan the transaction's statements for the values that they are given, as it does by
+// default: one with conditions that can be left out wants another plan with each of them.
+func (t *tx) planForValues(ctx context.Context) error {
+	if _, err := t.ExecContext(ctx, "SET LOCAL plan_cache_mode = auto"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	return nil
 }
