@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -66,11 +67,19 @@ func (w *worker) drain(ctx, work context.Context, consumer jetstream.Consumer) e
 		defer close(incoming)
 		w.receive(messages, incoming)
 	}()
+	settled := make(chan settlement, 1)
+	var answering sync.WaitGroup
+	answering.Go(func() {
+		for s := range settled { // while the batch after it is in its transaction
+			w.report(s)
+			w.answer(work, ack, s.batch, nil)
+		}
+	})
 	for first := range incoming {
-		batch := take(first, incoming)
-		w.handle(work, batch)
-		w.held.release(batch)
+		w.handle(work, take(first, incoming), settled)
 	}
+	close(settled)
+	answering.Wait()
 	return nil
 }
 

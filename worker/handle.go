@@ -48,9 +48,17 @@ func judge(err error, size int, deliveries uint64, stopping bool) verdict {
 	}
 }
 
-// handle settles a batch and answers each of its messages. Those that come again go apart: what made their last batch
-// fail may be among them, and their neighbours are not to be tried over and over for it. Dead letters come last.
-func (w *worker) handle(ctx context.Context, batch []*message) {
+// settlement is a batch that is committed, and not answered yet.
+type settlement struct {
+	batch  []*message
+	result store.Result
+	took   time.Duration
+}
+
+// handle settles a batch: what is committed it hands on, the other messages it answers. Those that come again go apart:
+// what made their last batch fail may be among them, and their neighbours are not to be tried over and over for it. Dead
+// letters come last.
+func (w *worker) handle(ctx context.Context, batch []*message, settled chan<- settlement) {
 	var fresh, again, undecoded []*message
 	for _, m := range batch {
 		switch {
@@ -64,7 +72,7 @@ func (w *worker) handle(ctx context.Context, batch []*message) {
 	}
 	for _, part := range [][]*message{fresh, again} {
 		if len(part) > 0 {
-			w.settle(ctx, part)
+			w.settle(ctx, part, settled)
 		}
 	}
 	for _, m := range undecoded {
@@ -72,7 +80,7 @@ func (w *worker) handle(ctx context.Context, batch []*message) {
 	}
 }
 
-func (w *worker) settle(ctx context.Context, batch []*message) {
+func (w *worker) settle(ctx context.Context, batch []*message, settled chan<- settlement) {
 	events := make([]store.Received, len(batch))
 	for i, m := range batch {
 		events[i] = m.event
@@ -86,10 +94,11 @@ func (w *worker) settle(ctx context.Context, batch []*message) {
 		w.metrics.batch(v, len(batch), time.Since(started))
 		switch v {
 		case ack:
-			w.report(batch, result, time.Since(started))
+			settled <- settlement{batch, result, time.Since(started)}
+			return
 		case split:
-			w.settle(ctx, batch[:len(batch)/2])
-			w.settle(ctx, batch[len(batch)/2:])
+			w.settle(ctx, batch[:len(batch)/2], settled)
+			w.settle(ctx, batch[len(batch)/2:], settled)
 			return
 		case wait:
 			if try == 0 {
@@ -107,7 +116,8 @@ func (w *worker) settle(ctx context.Context, batch []*message) {
 	}
 }
 
-// answer tells JetStream the verdict. What it does not hear it delivers again, which is harmless.
+// answer tells JetStream the verdict, and holds the batch no longer. What JetStream does not hear it delivers again,
+// which is harmless.
 func (w *worker) answer(ctx context.Context, v verdict, batch []*message, cause error) {
 	for _, m := range batch {
 		var err error
@@ -127,6 +137,7 @@ func (w *worker) answer(ctx context.Context, v verdict, batch []*message, cause 
 		}
 		m.endSpan(v)
 	}
+	w.held.release(batch)
 }
 
 func (m *message) fields() []zap.Field {
@@ -164,9 +175,10 @@ func (w *worker) reportFailure(batch []*message) {
 }
 
 // report logs the guide's lines for what a batch did.
-func (w *worker) report(batch []*message, result store.Result, took time.Duration) {
+func (w *worker) report(s settlement) {
+	result := s.result
 	fresh, now := 0, time.Now()
-	for _, m := range batch {
+	for _, m := range s.batch {
 		if !result.Stored[m.event.ID] {
 			w.metrics.event(m.event.Type, eventDuplicate)
 			continue
@@ -177,7 +189,7 @@ func (w *worker) report(batch []*message, result store.Result, took time.Duratio
 		w.metrics.stored(m.event, now)
 	}
 	w.reportLinks(result)
-	w.log.Debug("Batch settled", zap.Int("events", len(batch)), zap.Int("new", fresh), zap.Duration(logging.Duration, took))
+	w.log.Debug("Batch settled", zap.Int("events", len(s.batch)), zap.Int("new", fresh), zap.Duration(logging.Duration, s.took))
 }
 
 func wake(task chan<- struct{}) {
