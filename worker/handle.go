@@ -50,14 +50,15 @@ func judge(err error, size int, deliveries uint64, stopping bool) verdict {
 
 // settlement is a batch that is committed, and not answered yet.
 type settlement struct {
-	batch  []*message
-	result store.Result
-	took   time.Duration
+	batch     []*message
+	result    store.Result
+	took      time.Duration
+	committed time.Time
 }
 
 // handle settles a batch: what is committed it hands on, the other messages it answers. Those that come again go apart:
 // what made their last batch fail may be among them, and their neighbours are not to be tried over and over for it. Dead
-// letters come last.
+// letters are made last.
 func (w *worker) handle(ctx context.Context, batch []*message, settled chan<- settlement) {
 	var fresh, again, undecoded []*message
 	for _, m := range batch {
@@ -94,7 +95,8 @@ func (w *worker) settle(ctx context.Context, batch []*message, settled chan<- se
 		w.metrics.batch(v, len(batch), time.Since(started))
 		switch v {
 		case ack:
-			settled <- settlement{batch, result, time.Since(started)}
+			now := time.Now()
+			settled <- settlement{batch, result, now.Sub(started), now}
 			return
 		case split:
 			w.settle(ctx, batch[:len(batch)/2], settled)
@@ -177,7 +179,7 @@ func (w *worker) reportFailure(batch []*message) {
 // report logs the guide's lines for what a batch did.
 func (w *worker) report(s settlement) {
 	result := s.result
-	fresh, now := 0, time.Now()
+	fresh := 0
 	for _, m := range s.batch {
 		if !result.Stored[m.event.ID] {
 			w.metrics.event(m.event.Type, eventDuplicate)
@@ -186,7 +188,7 @@ func (w *worker) report(s settlement) {
 		fresh++
 		delete(result.Stored, m.event.ID) // a batch may hold an event twice
 		w.guide.received(m.event)
-		w.metrics.stored(m.event, now)
+		w.metrics.stored(m.event, s.committed)
 	}
 	w.reportLinks(result)
 	w.log.Debug("Batch settled", zap.Int("events", len(s.batch)), zap.Int("new", fresh), zap.Duration(logging.Duration, s.took))

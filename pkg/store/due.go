@@ -136,10 +136,11 @@ func (s *Store) MarkSeatable(ctx context.Context) error {
 	return nil
 }
 
+// <> ALL would compare with each of $3: PostgreSQL hashes an array only in a plan that is made for it.
 const selectOverdueQuery = `
 SELECT r.id
 FROM registrations r
-WHERE r.deadline <= $1 AND r.deadline IS NOT NULL AND r.id <> ALL ($3)
+WHERE r.deadline <= $1 AND r.deadline IS NOT NULL AND r.id NOT IN (SELECT unnest($3::text[]))
 ORDER BY r.deadline, r.id
 LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED`

@@ -129,7 +129,7 @@ SELECT count(*) AS count, NULL::timestamptz AS since
 FROM (SELECT id FROM notifications WHERE status = 'failed' ORDER BY id LIMIT $1) n`
 	unlinkedFigureQuery = `
 SELECT count(*) AS count, min(stored_at) AS since
-FROM (SELECT stored_at FROM stripe_events WHERE outcome = 'waiting' AND stored_at IS NOT NULL ORDER BY stored_at LIMIT $1) f`
+FROM (SELECT stored_at FROM stripe_events WHERE outcome = 'waiting' AND stored_at > '-infinity' ORDER BY stored_at LIMIT $1) f`
 	dueFigureQuery = `
 SELECT count(*) AS count, min(due_at) AS since
 FROM (SELECT due_at FROM registrations WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1) r`

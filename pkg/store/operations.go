@@ -62,7 +62,8 @@ WHERE $1 = '' OR command = $1
 ORDER BY id DESC
 LIMIT $2`
 	var out []Operation
-	if err := s.db.SelectContext(ctx, &out, query, command, limit); err != nil {
+	err := s.report(ctx, func(t *tx) error { return t.SelectContext(ctx, &out, query, command, limit) })
+	if err != nil {
 		return nil, fmt.Errorf("list operations: %w", err)
 	}
 	return out, nil

@@ -67,7 +67,7 @@ func TestStatementsArePlannedOnceAConnection(t *testing.T) {
 SELECT sum(custom_plans) AS made, sum(generic_plans) AS kept FROM pg_prepared_statements WHERE statement NOT LIKE '%pg_prepared_statements%'`); err != nil {
 		t.Fatal(err)
 	}
-	if plans.Made > 0 || plans.Kept < 10*7 {
+	if plans.Made > 0 || plans.Kept == 0 {
 		t.Errorf("%d times a plan was made for the values, %d times that of the connection was used", plans.Made, plans.Kept)
 	}
 }
@@ -79,12 +79,9 @@ func TestWhatIsLookedForAgainAndAgainReadsOnlyWhatWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			f.exec(`ALTER TABLE stripe_events SET (autovacuum_enabled = off); ALTER TABLE registrations SET (autovacuum_enabled = off)`)
-			f.exec(fill + `
-UPDATE registrations SET status = 'PAID', paid_at = now(), deadline = NULL;
-UPDATE registrations SET status = 'PENDING' WHERE id = 'r7';
-UPDATE stripe_events SET received_at = stored_at;
-UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting', registration_ref = NULL WHERE id IN ('evt_1', 'evt_2', 'evt_3');` + prepare)
+			f.exec(withoutAutovacuum)
+			f.exec(fill + queues + prepare)
+			f.exec(`SELECT pg_stat_force_next_flush()`)
 			s := f.open(store.Options{MaxConnections: 1})
 			s.DB().SetMaxOpenConns(1)
 			read := func() (n int) {
@@ -95,40 +92,81 @@ UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting', registrati
 				}
 				return n
 			}
-			for what, look := range map[string]func() error{
-				"events to ask about":        func() error { _, err := s.Questions(t.Context(), time.Hour, time.Hour, 100); return err },
-				"facts that wait long":       func() error { _, err := s.RaiseUnlinked(t.Context(), 0, 100); return err },
-				"unconfirmed payments":       func() error { _, err := s.Unconfirmed(t.Context(), 0, 100); return err },
-				"stale registrations":        func() error { _, err := s.Pending(t.Context(), 0, 0, 100); return err },
-				"registrations to blank":     func() error { _, err := s.Blank(t.Context(), 0, 100); return err },
-				"what was brought in":        func() error { return s.ForgetBackfilled(t.Context(), 0) },
-				"the last delivery":          func() error { _, err := s.LastDelivery(t.Context()); return err },
-				"the figures":                func() error { _, err := s.Figures(t.Context(), 10); return err },
-				"overdue registrations":      func() error { _, err := s.Overdue(t.Context(), 100, nil); return err },
-				"facts that can be linked":   func() error { _, err := s.LinkStrays(t.Context(), time.Time{}, 100); return err },
-				"mails":                      func() error { _, err := s.ClaimMails(t.Context(), 20, time.Minute); return err },
-				"attention that is wanted":   func() error { _, err := s.Attention(t.Context(), false, 100); return err },
-				"registrations that are due": func() error { _, _, err := s.Sweep(t.Context(), 100); return err },
+			const limit = 10
+			count := func(n int64, err error) (int, error) { return int(n), err }
+			for _, q := range []struct {
+				what string
+				look func() (found int, err error)
+			}{
+				{"events to ask about", func() (int, error) {
+					found, err := s.Questions(t.Context(), 3*time.Hour, time.Hour, limit)
+					return len(found), err
+				}},
+				{"facts that wait long", func() (int, error) { return count(s.RaiseUnlinked(t.Context(), time.Minute, limit)) }},
+				{"unconfirmed payments", func() (int, error) {
+					found, err := s.Unconfirmed(t.Context(), time.Minute, limit)
+					return len(found), err
+				}},
+				{"stale registrations", func() (int, error) {
+					found, err := s.Pending(t.Context(), time.Minute, time.Minute, limit)
+					return len(found), err
+				}},
+				{"overdue registrations", func() (int, error) {
+					found, err := s.Overdue(t.Context(), limit, []string{"r1", "r2"})
+					return len(found), err
+				}},
+				{"registrations that are due", func() (int, error) { _, n, err := s.Sweep(t.Context(), limit); return n, err }},
+				{"mails", func() (int, error) {
+					found, err := s.ClaimMails(t.Context(), limit, time.Minute)
+					return len(found), err
+				}},
+				{"registrations to blank", func() (int, error) { return count(s.Blank(t.Context(), time.Minute, limit)) }},
+				{"the last delivery", func() (int, error) { _, err := s.LastDelivery(t.Context()); return limit, err }},
 			} {
 				before := read()
-				if err := look(); err != nil {
+				found, err := q.look()
+				if err != nil {
 					t.Fatal(err)
 				}
+				if found == 0 {
+					t.Errorf("looking for %s finds nothing", q.what)
+				}
 				if n := read() - before; n > 500 {
-					t.Errorf("looking for %s reads %d rows", what, n)
+					t.Errorf("looking for %s reads %d rows", q.what, n)
 				}
 			}
 		})
 	}
 }
 
+const withoutAutovacuum = `
+ALTER TABLE stripe_events SET (autovacuum_enabled = off);
+ALTER TABLE registrations SET (autovacuum_enabled = off);
+ALTER TABLE notifications SET (autovacuum_enabled = off);
+`
+
+// queues leave thousands of rows waiting for each look, one after the other, in the two hours before noon.
+const queues = `
+UPDATE stripe_events SET stored_at = '2026-03-10T10:00:00Z'::timestamptz + substr(id, 5)::int * interval '0.1 s';
+UPDATE stripe_events SET received_at = stored_at;
+UPDATE stripe_events SET registration_id = NULL, outcome = 'waiting', registration_ref = NULL WHERE id < 'evt_15';
+UPDATE stripe_events SET kind = 'disputed' WHERE outcome = 'waiting' AND id < 'evt_12';
+UPDATE stripe_events SET kind = 'intent_succeeded' WHERE outcome = 'settled' AND id LIKE '%0';
+UPDATE registrations SET created_at = '2026-03-10T10:00:00Z'::timestamptz + substr(id, 2)::int * interval '0.1 s';
+UPDATE registrations SET due_at = created_at;
+UPDATE registrations SET deadline = created_at WHERE id BETWEEN 'r5' AND 'r7';
+UPDATE registrations SET status = 'CANCELED', removed_at = created_at WHERE id > 'r7';
+UPDATE notifications SET status = 'pending', send_after = '2026-03-10T10:00:00Z'::timestamptz + id * interval '0.1 s';
+`
+
 // A database that was just restored has tables of which the planner knows nothing. Checks and dry runs, which look up by
 // key range after range, read none of them from end to end: that would take them the square of its size.
 func TestChecksAndDryRunsLookUpByIndexWhateverIsKnownOfTheTables(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.exec(`ANALYZE; ALTER TABLE stripe_events SET (autovacuum_enabled = off); ALTER TABLE registrations SET (autovacuum_enabled = off)`)
+	f.exec(`ANALYZE;` + withoutAutovacuum)
 	f.exec(fill)
+	f.exec(`SELECT pg_stat_force_next_flush()`)
 	s := f.open(store.Options{MaxConnections: 1})
 	s.DB().SetMaxOpenConns(1)
 	type reads struct{ Whole, Registrations int }

@@ -25,7 +25,7 @@ FOR NO KEY UPDATE`
 const countWaitingQuery = `
 SELECT r.event_id, count(*)
 FROM registrations r
-WHERE r.event_id = ANY ($1) AND r.status = 'PAID' AND r.seat_wished AND NOT r.seat_held AND r.id <> ALL ($2)
+WHERE r.event_id = ANY ($1) AND r.status = 'PAID' AND r.seat_wished AND NOT r.seat_held AND r.id NOT IN (SELECT unnest($2::text[]))
 GROUP BY r.event_id`
 
 // grantSeats decides which of the locked rows will hold a place.

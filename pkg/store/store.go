@@ -43,7 +43,7 @@ type Store struct {
 // workerSettings make every look-up an index look-up. Plans prepared while the tables are empty would
 // otherwise scan them until autoanalyze comes by: measured, a third of the rate. Each statement is planned once a
 // connection: PostgreSQL would plan most of them anew for each small batch, which took it longer than running them.
-// What needs a plan for its values runs in a snapshot. The lock time-out lets us, not the platform, give way in a
+// What needs a plan for its values asks for it (see planForValues). The lock time-out lets us, not the platform, give way in a
 // deadlock, which PostgreSQL itself resolves after a second only.
 var workerSettings = map[string]string{
 	"enable_seqscan":    "off",
