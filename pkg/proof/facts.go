@@ -180,10 +180,7 @@ func missingFact(e store.Received) store.Difference {
 
 // mendFacts stores missing facts and rewrites those that differ.
 func (r *run) mendFacts(ctx context.Context, missing, differing []store.Received) error {
-	_, refused, err := replay.Store(ctx, r.Store, missing)
-	for _, refusal := range refused {
-		r.leave(refusal.ID, "PostgreSQL does not take it: "+refusal.Reason)
-	}
+	_, err := replay.Store(ctx, r.Store, missing, func(id string, err error) { r.leave(id, "PostgreSQL does not take it: "+err.Error()) })
 	if err != nil {
 		return err
 	}

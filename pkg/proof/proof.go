@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/educareschool/guichet/pkg/replay"
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stripeevent"
 )
@@ -129,21 +130,8 @@ func (r *run) leave(id, reason string) {
 	r.report.Unmendable = append(r.report.Unmendable, Problem{id, reason})
 }
 
-// mend does something to all that ids name, or, where PostgreSQL refuses one, to all others, and leaves that.
+// mend does something to all that ids name, or, where PostgreSQL refuses one, to all others, and leaves that; telling
+// is held.
 func (r *run) mend(ids []string, do func(ids []string) error) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	err := do(ids)
-	switch {
-	case !store.IsDataError(err):
-		return err
-	case len(ids) == 1:
-		r.leave(ids[0], err.Error())
-		return nil
-	}
-	if err := r.mend(ids[:len(ids)/2], do); err != nil {
-		return err
-	}
-	return r.mend(ids[len(ids)/2:], do)
+	return replay.Divide(ids, do, func(id string, err error) { r.leave(id, err.Error()) })
 }

@@ -2,8 +2,7 @@ package replay
 
 import (
 	"context"
-
-	"github.com/educareschool/guichet/pkg/store"
+	"sync"
 )
 
 // mostRefused bounds how many refused events a result names.
@@ -19,44 +18,37 @@ type Result struct {
 }
 
 // Apply runs the events through the store as the worker does: it stores those that are missing, and settles the
-// registrations of the others anew. Cut off, it can be run again.
+// registrations of the others anew. Several batches are in their transactions at once, as those of several workers are.
+// Cut off, it can be run again; the result then counts all that was committed.
 func (r Replay) Apply(ctx context.Context) (Result, error) {
-	var result Result
+	var mu sync.Mutex
+	var result Result // Counts but for, under mu
 	seen := &recent{}
-	err := r.each(ctx, &result.Counts, nil, func(b batch) error {
-		stored, refused, err := Store(ctx, r.Store, b.missing)
+	refused := func(id string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		result.Refused++
+		if len(result.Refusals) < mostRefused {
+			result.Refusals = append(result.Refusals, Refusal{id, err.Error()})
+		}
+	}
+	err := r.each(ctx, &result.Counts, func(ctx context.Context, b *batch) error {
+		stored, err := Store(ctx, r.Store, b.missing, refused)
+		mu.Lock()
 		result.Stored += stored
-		result.Refused += len(refused)
-		result.Refusals = append(result.Refusals, refused[:min(len(refused), mostRefused-len(result.Refusals))]...)
+		mu.Unlock()
 		if err != nil {
 			return err
 		}
-		return r.resettle(ctx, seen.fresh(b.linked), &result)
-	})
+		return Divide(seen.fresh(b.linked), func(ids []string) error {
+			_, err := r.Store.Resettle(ctx, ids)
+			if err == nil {
+				mu.Lock()
+				result.Settled += len(ids)
+				mu.Unlock()
+			}
+			return err
+		}, refused)
+	}, nil)
 	return result, err
-}
-
-// resettle settles registrations anew; one that PostgreSQL refuses is named, and no hindrance to the others.
-func (r Replay) resettle(ctx context.Context, ids []string, result *Result) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err := r.Store.Resettle(ctx, ids)
-	switch {
-	case err == nil:
-		result.Settled += len(ids)
-		return nil
-	case !store.IsDataError(err):
-		return err
-	case len(ids) == 1:
-		result.Refused++
-		if len(result.Refusals) < mostRefused {
-			result.Refusals = append(result.Refusals, Refusal{ids[0], err.Error()})
-		}
-		return nil
-	}
-	if err := r.resettle(ctx, ids[:len(ids)/2], result); err != nil {
-		return err
-	}
-	return r.resettle(ctx, ids[len(ids)/2:], result)
 }

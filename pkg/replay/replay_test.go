@@ -121,15 +121,18 @@ func TestEventsThatPostgreSQLRefusesAreNamedAndTheOthersStored(t *testing.T) {
 	for i := range 20 {
 		events = append(events, store.Received{Event: stripeevent.Event{ID: fmt.Sprint("evt_", i), Type: "x", Ignored: "type not handled"}})
 	}
-	stored, refused, err := Store(t.Context(), s, events)
+	var refused []Refusal
+	note := func(id string, err error) { refused = append(refused, Refusal{id, err.Error()}) }
+	stored, err := Store(t.Context(), s, events, note)
 	if err != nil || stored != 18 || len(refused) != 2 || refused[0].ID != "evt_3" || refused[1].ID != "evt_13" || !strings.Contains(refused[0].Reason, "check") {
 		t.Errorf("%d stored, %+v, %v", stored, refused, err)
 	}
-	if stored, refused, err := Store(t.Context(), s, nil); stored != 0 || refused != nil || err != nil {
+	refused = nil
+	if stored, err := Store(t.Context(), s, nil, note); stored != 0 || refused != nil || err != nil {
 		t.Errorf("%d stored, %+v, %v", stored, refused, err)
 	}
 	_ = s.Close()
-	if _, _, err := Store(t.Context(), s, events); err == nil {
+	if _, err := Store(t.Context(), s, events, note); err == nil || refused != nil {
 		t.Error("a closed store stored")
 	}
 }

@@ -12,28 +12,33 @@ type Refusal struct {
 	Reason string `json:"reason"`
 }
 
-// Store processes events as the worker does: where PostgreSQL refuses a batch, it finds the events at fault, leaves
-// them out and names them.
-func Store(ctx context.Context, db *store.Store, events []store.Received) (stored int, refused []Refusal, err error) {
-	if len(events) == 0 {
-		return 0, nil, nil
+// Store processes events as the worker does, and returns how many it stored. Those that PostgreSQL does not take it
+// leaves out and tells of.
+func Store(ctx context.Context, db *store.Store, events []store.Received, refused func(id string, err error)) (stored int, err error) {
+	err = Divide(events, func(events []store.Received) error {
+		result, err := db.Process(ctx, events)
+		stored += len(result.Stored)
+		return err
+	}, func(e store.Received, err error) { refused(e.ID, err) })
+	return stored, err
+}
+
+// Divide has something done with items; where PostgreSQL refuses it, with half of them, until those at fault are left,
+// of which it tells.
+func Divide[T any](items []T, do func([]T) error, refused func(T, error)) error {
+	if len(items) == 0 {
+		return nil
 	}
-	result, err := db.Process(ctx, events)
+	err := do(items)
 	switch {
-	case err == nil:
-		return len(result.Stored), nil, nil
 	case !store.IsDataError(err):
-		return 0, nil, err
-	case len(events) == 1:
-		return 0, []Refusal{{events[0].ID, err.Error()}}, nil
+		return err
+	case len(items) == 1:
+		refused(items[0], err)
+		return nil
 	}
-	for _, half := range [][]store.Received{events[:len(events)/2], events[len(events)/2:]} {
-		n, more, err := Store(ctx, db, half)
-		stored += n
-		refused = append(refused, more...)
-		if err != nil {
-			return stored, refused, err
-		}
+	if err := Divide(items[:len(items)/2], do, refused); err != nil {
+		return err
 	}
-	return stored, refused, nil
+	return Divide(items[len(items)/2:], do, refused)
 }

@@ -1,0 +1,86 @@
+package proof_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/educareschool/guichet/pkg/replay"
+	"github.com/educareschool/guichet/pkg/simulate"
+)
+
+// crowd has n registrations pay, and publishes their events in any order, one of them twice, far apart. It returns how
+// many there are.
+func (h *house) crowd(n int) int {
+	h.t.Helper()
+	h.exec(`INSERT INTO registrations (id, event_id, email) SELECT 'reg-' || g, 'e', 'x@example.org' FROM generate_series(0, $1 - 1) g`, n)
+	var events []simulate.Event
+	for i := range n {
+		events = append(events, h.purchase(fmt.Sprint("reg-", i))...)
+	}
+	random := rand.New(rand.NewPCG(1, 2)) // #nosec G404 -- a test's order
+	random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	h.publish(append(slices.Clone(events), events[0])...)
+	return len(events)
+}
+
+func (h *house) replay(ctx context.Context, progress func(done, total uint64)) (replay.Result, error) {
+	return replay.Replay{JS: h.js, Store: h.off, Unprocessed: true, Progress: progress}.Apply(ctx)
+}
+
+// Batches are in their transactions at once, each with events that another's wait for.
+func TestAReplayOfManyBatchesProvesAndNamesWhatPostgreSQLRefuses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.crowd(600)
+	h.exec(`ALTER TABLE stripe_events ADD CONSTRAINT whim CHECK (registration_ref NOT IN ('reg-7', 'reg-500'))`)
+	result, err := h.replay(t.Context(), nil)
+	const refused = 2 * 3 // of their five events two name no registration
+	if err != nil || result.Matched != events+1 || result.Stored != events-refused || result.Refused != refused || len(result.Refusals) != refused {
+		t.Errorf("%+v, %v", result, err)
+	}
+	for _, r := range result.Refusals {
+		if !strings.Contains(r.Reason, "whim") {
+			t.Errorf("%+v", r)
+		}
+	}
+	h.exec(`ALTER TABLE stripe_events DROP CONSTRAINT whim`)
+	if result, err = h.replay(t.Context(), nil); err != nil || result.Stored != refused || result.Refused != 0 || result.Settled == 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if got := h.get(`SELECT string_agg(DISTINCT status || ' ' || cause, ', ') FROM registrations`); got != "FAILED dispute" {
+		t.Errorf("the registrations are %s", got)
+	}
+	h.wantSound()
+}
+
+func TestAReplayThatIsCutOffCountsWhatItStoredAndCanBeRunAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.crowd(600)
+	ctx, cut := context.WithCancel(t.Context())
+	defer cut()
+	first, err := h.replay(ctx, func(done, _ uint64) {
+		if done < 2500 {
+			return
+		}
+		for stored := 0; stored == 0; { // until a batch is
+			if err := h.db.Get(&stored, `SELECT count(*) FROM stripe_events`); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		cut()
+	})
+	if stored := h.get(`SELECT count(*) FROM stripe_events`); err == nil || stored != fmt.Sprint(first.Stored) || first.Stored == 0 || first.Stored >= events {
+		t.Errorf("%s are stored, %+v, %v", stored, first, err)
+	}
+	second, err := h.replay(t.Context(), nil)
+	if err != nil || first.Stored+second.Stored != events {
+		t.Errorf("%+v, %v after %+v", second, err, first)
+	}
+	h.wantSound()
+}
