@@ -144,7 +144,7 @@ func (w *worker) decode(msg jetstream.Msg) *message {
 		m.span.Set("guichet.registration.id", event.Registration)
 		m.event.Traceparent = m.span.Traceparent()
 	}
-	if at, err := time.Parse(stream.TimeFormat, msg.Headers().Get(stream.HeaderReceivedAt)); err == nil {
+	if at, err := time.Parse(time.RFC3339, msg.Headers().Get(stream.HeaderReceivedAt)); err == nil {
 		m.event.ReceivedAt = at
 	}
 	return m

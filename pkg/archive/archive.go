@@ -38,7 +38,7 @@ func (m Message) EventType() string { return m.Header.Get(stream.HeaderEventType
 
 // ReceivedAt is when the ingester took the event; zero where the header does not say.
 func (m Message) ReceivedAt() time.Time {
-	at, err := time.Parse(stream.TimeFormat, m.Header.Get(stream.HeaderReceivedAt))
+	at, err := time.Parse(time.RFC3339, m.Header.Get(stream.HeaderReceivedAt))
 	if err != nil {
 		return time.Time{}
 	}

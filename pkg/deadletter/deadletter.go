@@ -31,7 +31,7 @@ func Read(m archive.Message) Letter {
 		n, _ := strconv.ParseUint(m.Header.Get(header), 10, 64) // 0 where it is none
 		return n
 	}
-	at, _ := time.Parse(stream.TimeFormat, m.Header.Get(stream.HeaderDeadAt)) // zero where it is none
+	at, _ := time.Parse(time.RFC3339, m.Header.Get(stream.HeaderDeadAt)) // zero where it is none
 	return Letter{
 		Message: m, Reason: m.Header.Get(stream.HeaderDeadReason),
 		Event: number(stream.HeaderDeadSequence), Deliveries: number(stream.HeaderDeadDeliveries), At: at,

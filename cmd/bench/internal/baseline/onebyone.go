@@ -74,7 +74,7 @@ func oneEvent(ctx context.Context, s *store.Store, messages jetstream.MessagesCo
 	if meta, err := msg.Metadata(); err == nil {
 		received.Sequence = meta.Sequence.Stream
 	}
-	if at, err := time.Parse(stream.TimeFormat, msg.Headers().Get(stream.HeaderReceivedAt)); err == nil {
+	if at, err := time.Parse(time.RFC3339, msg.Headers().Get(stream.HeaderReceivedAt)); err == nil {
 		received.ReceivedAt = at
 	}
 	if _, err := s.Process(ctx, []store.Received{received}); err != nil {
