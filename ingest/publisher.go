@@ -33,6 +33,7 @@ type publisher struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	timeout time.Duration // from joining the queue to being on disk
+	tryOver moments
 	log     *zap.Logger
 	metrics *metrics
 	queue   chan *waiting
@@ -68,7 +69,8 @@ type failure struct {
 }
 
 func newPublisher(nc *nats.Conn, timeout time.Duration, log *zap.Logger, m *metrics) (*publisher, error) {
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(tryTime(timeout)), jetstream.WithPublishAsyncMaxPending(maxWaiting))
+	// What nobody waits for any longer, nats.go keeps until the timeout.
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(timeout), jetstream.WithPublishAsyncMaxPending(tries*maxWaiting))
 	if err != nil {
 		return nil, fmt.Errorf("JetStream: %w", err)
 	}
@@ -78,14 +80,17 @@ func newPublisher(nc *nats.Conn, timeout time.Duration, log *zap.Logger, m *metr
 	}
 	return &publisher{
 		nc: nc, js: js, timeout: timeout, log: log, metrics: m,
+		tryOver:  moments{after: tryTime(timeout)},
 		queue:    make(chan *waiting, maxWaiting),
 		known:    known,
 		inFlight: map[string]*waiting{},
 	}, nil
 }
 
-// tryTime is how long one try waits for its acknowledgement, so that a second and a third fit a request's time.
-func tryTime(timeout time.Duration) time.Duration { return timeout / 3 }
+// tries is how many tries fit a request's time, and tryTime how long one waits for its acknowledgement at the most.
+const tries = 3
+
+func tryTime(timeout time.Duration) time.Duration { return timeout / tries }
 
 // store returns nil once the event is on disk, and whether it was there before or another request put it
 // there. When ctx ends first the publish goes on: other requests may share it.

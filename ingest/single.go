@@ -79,6 +79,7 @@ func (p *publisher) publish(ctx context.Context, e stream.Event) func() (*jetstr
 	if !p.nc.IsConnected() { // before the first connection, nats.go says that headers are not supported
 		return func() (*jetstream.PubAck, error) { return nil, nats.ErrDisconnected }
 	}
+	over := p.tryOver.next()
 	future, err := p.js.PublishMsgAsync(e.Message())
 	return func() (*jetstream.PubAck, error) {
 		if err != nil {
@@ -89,6 +90,8 @@ func (p *publisher) publish(ctx context.Context, e stream.Event) func() (*jetstr
 			return ack, nil
 		case err := <-future.Err():
 			return nil, err
+		case <-over:
+			return nil, jetstream.ErrAsyncPublishTimeout
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
