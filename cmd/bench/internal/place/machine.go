@@ -18,12 +18,14 @@ type Machine struct {
 	Kernel    string  `json:"kernel"`
 	Go        string  `json:"go"`
 	Postgres  string  `json:"postgresql,omitempty"`
-	SyncMicro float64 `json:"fsync_us"` // median of small synced writes
+	SyncMicro float64 `json:"fsync_us"`   // median of small synced writes
+	SlowShare float64 `json:"slow_share"` // of the time a processor went at less than half its usual speed
 	Load      string  `json:"load_before"`
 	LoadAfter string  `json:"load_after"`
 }
 
-// Describe looks at the machine, and measures how long its disk takes to sync.
+// Describe looks at the machine, and measures for some seconds how long its disk takes to sync and how steadily its
+// processors go.
 func (p *Place) Describe() (Machine, error) {
 	m := Machine{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Load: Load()}
 	m.Processor = field("/proc/cpuinfo", "model name")
@@ -31,6 +33,9 @@ func (p *Place) Describe() (Machine, error) {
 	m.MemoryMiB = memoryMiB()
 	took, err := p.syncTime()
 	m.SyncMicro = float64(took.Nanoseconds()) / 1e3
+	speed := ReadSpeed()
+	time.Sleep(5 * time.Second)
+	m.SlowShare = speed.Stop().Share
 	return m, err
 }
 

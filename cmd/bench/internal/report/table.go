@@ -58,8 +58,9 @@ func (r *Report) Print(w io.Writer) error {
 	if m.Postgres != "" {
 		_, _ = fmt.Fprintf(w, ", PostgreSQL %s", m.Postgres)
 	}
-	_, _ = fmt.Fprintf(w, "\na synced write of 4 kB takes %.0f µs; load average before %s, after %s\n%s, took %s\n",
-		m.SyncMicro, m.Load, m.LoadAfter, r.Started, r.Took)
+	_, _ = fmt.Fprintf(w, "\na synced write of 4 kB takes %.0f µs; before, a processor went at less than half its speed %.0f %% of the time\n"+
+		"load average before %s, after %s\n%s, took %s\n",
+		m.SyncMicro, 100*m.SlowShare, m.Load, m.LoadAfter, r.Started, r.Took)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range r.Scenarios {
 		_, _ = fmt.Fprintf(t, "\n%s\tmedian\tof\tleast … most\tbaseline\tits median\tratio\tat least\tdream\n", strings.ToUpper(s.Name))
