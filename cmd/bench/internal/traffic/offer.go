@@ -37,7 +37,7 @@ func Offer(ctx context.Context, address string, r *Requests, rate float64, windo
 	group.Go(func() error {
 		defer close(due)
 		for i, at := range o.Due {
-			time.Sleep(time.Until(at))
+			sleepUntil(at)
 			select {
 			case due <- i:
 			case <-ctx.Done():

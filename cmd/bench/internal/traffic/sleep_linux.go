@@ -1,0 +1,15 @@
+package traffic
+
+import (
+	"syscall"
+	"time"
+)
+
+// sleepUntil sleeps to within some tens of microseconds. time.Sleep would be up to a millisecond late: Go waits for the
+// network meanwhile, which it does in whole milliseconds.
+func sleepUntil(at time.Time) {
+	if left := time.Until(at); left > 0 {
+		pause := syscall.NsecToTimespec(left.Nanoseconds())
+		_ = syscall.Nanosleep(&pause, nil) // a signal that ends it early is no harm
+	}
+}
