@@ -13,7 +13,7 @@ import (
 )
 
 // Events go in by id: unsorted batches of two workers deadlock on the primary key.
-const insertQuery = `
+const insertEvents = `
 INSERT INTO stripe_events (
     id, type, outcome, reason, registration_id, kind, source, created, received_at, stored_at, stream_sequence,
     account, livemode, api_version, registration_ref, session_id, intent_id, charge_id, detail, traceparent)
@@ -46,28 +46,50 @@ ORDER BY k.id
 ON CONFLICT (id) DO NOTHING
 RETURNING id`
 
-// insert stores the events that are not stored yet and returns their ids.
-func (t *tx) insert(ctx context.Context, events []Received, links map[string]string) (map[string]bool, error) {
-	stored := make(map[string]bool, len(events))
+// insertQuery stores events, and finds what was there and waits for them: a small batch mostly waits for round trips.
+func insertQuery() string {
+	const columns = 19 // of insertEvents
+	return `
+WITH stored AS (` + insertEvents + `
+)
+SELECT s.id, NULL, NULL FROM stored s
+UNION ALL
+SELECT NULL, w.id, w.registration_id
+FROM (` + waitingFor(columns+1, keyColumns()[1:]...) + `
+) w (id, registration_id)`
+}
+
+// insert stores the events that are not stored yet and returns their ids, and the facts that wait for what the events
+// are linked to. One that was stored before and waits is not among these: catchUp finds it.
+func (t *tx) insert(ctx context.Context, events []Received, links map[string]string) (stored map[string]bool, found findings, err error) {
+	stored, found = make(map[string]bool, len(events)), findings{}
 	if len(events) == 0 {
-		return stored, nil
+		return stored, found, nil
 	}
 	var c columns
+	known := newKeys()
 	for _, e := range events {
-		if err := c.add(e, links[e.ID]); err != nil {
-			return nil, err
+		id := links[e.ID]
+		if err := c.add(e, id); err != nil {
+			return nil, nil, err
+		}
+		if e.Fact != nil && id != "" {
+			known.add(*e.Fact, id)
 		}
 	}
-	err := t.each(ctx, t.statements.insert, func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		stored[id] = true
+	err = t.each(ctx, t.statements.insert, func(rows *sql.Rows) error {
+		var id, fact, registrationID *string
+		err := rows.Scan(&id, &fact, &registrationID)
+		if id != nil {
+			stored[*id] = true
+		}
+		found.add(fact, registrationID)
 		return err
-	}, c.arrays(t.now)...)
+	}, append(c.arrays(t.now), known.arrays()[2:]...)...)
 	if err != nil {
-		return nil, fmt.Errorf("insert facts: %w", err)
+		return nil, nil, fmt.Errorf("insert facts: %w", err)
 	}
-	return stored, nil
+	return stored, found, nil
 }
 
 // columns are rows of stripe_events turned by a quarter, as unnest wants them.

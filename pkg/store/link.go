@@ -21,6 +21,11 @@ type keys struct {
 	waiting []Received
 }
 
+// keyColumns are the columns of waiting facts that hold such ids, those that name a registration most surely first.
+func keyColumns() []string {
+	return []string{"id", "registration_ref", "session_id", "intent_id", "charge_id"}
+}
+
 func newKeys() keys {
 	return keys{
 		ids: map[string]string{}, refs: map[string]string{}, sessions: map[string]string{},
@@ -47,7 +52,7 @@ func (k keys) empty() bool {
 	return len(k.ids)+len(k.refs)+len(k.sessions)+len(k.intents)+len(k.charges) == 0
 }
 
-// arrays returns the keys as pairs of arrays, in the order of foundQuery.
+// arrays returns the keys as pairs of arrays, in the order of keyColumns.
 func (k keys) arrays() []any {
 	var out []any
 	for _, m := range []map[string]string{k.ids, k.refs, k.sessions, k.intents, k.charges} {
@@ -141,48 +146,49 @@ func linkWithin(events []Received, links map[string]string) {
 	}
 }
 
-// Each key is looked up by itself, whatever the planner thinks: OFFSET 0 keeps it from reading all waiting
-// facts instead, which it prefers while they are few and goes on with when they are many.
-const foundQuery = `
+// waitingFor finds the facts that wait for keys, of which each column has a pair of parameters, the first of them given.
+// Each key is looked up by itself, whatever the planner thinks: OFFSET 0 keeps it from reading all waiting facts instead,
+// which it prefers while they are few and goes on with when they are many.
+func waitingFor(first int, columns ...string) string {
+	arms := make([]string, 0, len(columns))
+	for i, column := range columns {
+		arms = append(arms, fmt.Sprintf(`
+    SELECT f.id, k.registration_id
+    FROM unnest($%d::text[], $%d::text[]) k (key, registration_id)
+    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.%s = k.key AND f.outcome = 'waiting' OFFSET 0) f`,
+			first+2*i, first+2*i+1, column))
+	}
+	return `
 SELECT found.id, (SELECT r.id FROM registrations r WHERE r.id = found.registration_id)
-FROM (
-    SELECT f.id, k.registration_id
-    FROM unnest($1::text[], $2::text[]) k (key, registration_id)
-    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.id = k.key AND f.outcome = 'waiting' OFFSET 0) f
-    UNION ALL
-    SELECT f.id, k.registration_id
-    FROM unnest($3::text[], $4::text[]) k (key, registration_id)
-    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.registration_ref = k.key AND f.outcome = 'waiting' OFFSET 0) f
-    UNION ALL
-    SELECT f.id, k.registration_id
-    FROM unnest($5::text[], $6::text[]) k (key, registration_id)
-    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.session_id = k.key AND f.outcome = 'waiting' OFFSET 0) f
-    UNION ALL
-    SELECT f.id, k.registration_id
-    FROM unnest($7::text[], $8::text[]) k (key, registration_id)
-    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.intent_id = k.key AND f.outcome = 'waiting' OFFSET 0) f
-    UNION ALL
-    SELECT f.id, k.registration_id
-    FROM unnest($9::text[], $10::text[]) k (key, registration_id)
-    CROSS JOIN LATERAL (SELECT f.id FROM stripe_events f WHERE f.charge_id = k.key AND f.outcome = 'waiting' OFFSET 0) f
+FROM (` + strings.Join(arms, `
+    UNION ALL`) + `
 ) found`
+}
 
-// found returns the waiting facts that the keys link, by id. It leaves out registrations that are not there any more.
-func (t *tx) found(ctx context.Context, known keys) (map[string]string, error) {
-	links := map[string]string{}
+// findings are waiting facts, each with its registration, by id.
+type findings map[string]string
+
+// add takes a row of waitingFor, which are strongest first. It leaves out registrations that are not there any more.
+func (f findings) add(fact, id *string) {
+	if fact == nil || id == nil {
+		return
+	}
+	if _, taken := f[*fact]; !taken {
+		f[*fact] = *id
+	}
+}
+
+// found returns the waiting facts that the keys link.
+func (t *tx) found(ctx context.Context, known keys) (findings, error) {
+	links := findings{}
 	if known.empty() {
 		return links, nil
 	}
 	err := t.each(ctx, t.statements.found, func(rows *sql.Rows) error {
-		var fact string
-		var id *string
-		if err := rows.Scan(&fact, &id); err != nil || id == nil {
-			return err
-		}
-		if _, taken := links[fact]; !taken { // the arms come strongest first
-			links[fact] = *id
-		}
-		return nil
+		var fact, id *string
+		err := rows.Scan(&fact, &id)
+		links.add(fact, id)
+		return err
 	}, known.arrays()...)
 	if err != nil {
 		return nil, fmt.Errorf("find waiting facts: %w", err)
@@ -202,29 +208,29 @@ FROM found
 WHERE f.id = found.id
 RETURNING f.id, f.type, f.registration_id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail`
 
-// adopt links the facts that wait for the keys, and those that wait for theirs, until no more are found. It adds
+// adopt links the facts that were found to wait, and those that wait for theirs, until no more are found. It adds
 // their keys to those known.
-func (t *tx) adopt(ctx context.Context, known keys) ([]Link, error) {
+func (t *tx) adopt(ctx context.Context, found findings, known keys) ([]Link, error) {
 	var out []Link
-	for look := known; ; {
-		found, err := t.found(ctx, look)
-		if err != nil || len(found) == 0 {
-			return out, err
-		}
+	for len(found) > 0 {
 		adopted, err := t.adoptFound(ctx, found)
-		if err != nil || len(adopted) == 0 {
-			return out, err
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, adopted...)
-		look = newKeys()
+		look := newKeys()
 		for _, link := range adopted {
 			look.add(link.Fact, link.RegistrationID)
 			known.add(link.Fact, link.RegistrationID)
 		}
+		if found, err = t.found(ctx, look); err != nil {
+			return nil, err
+		}
 	}
+	return out, nil
 }
 
-func (t *tx) adoptFound(ctx context.Context, found map[string]string) ([]Link, error) {
+func (t *tx) adoptFound(ctx context.Context, found findings) ([]Link, error) {
 	var facts, ids []string
 	for fact, id := range found {
 		facts, ids = append(facts, fact), append(ids, id)

@@ -94,7 +94,7 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 	// Guichet's own facts are about a row as it was: they do not wait for another of its id.
 	events = slices.DeleteFunc(slices.Clone(events), func(e Received) bool { return e.own() && links[e.ID] == "" })
 	linkWithin(events, links)
-	stored, err := t.insert(ctx, events, links)
+	stored, found, err := t.insert(ctx, events, links)
 	if err != nil {
 		return Result{}, keys{}, err
 	}
@@ -119,7 +119,7 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 			known.add(*e.Fact, id)
 		}
 	}
-	adopted, err := t.adopt(ctx, known)
+	adopted, err := t.adopt(ctx, found, known)
 	if err != nil {
 		return Result{}, keys{}, err
 	}
@@ -168,7 +168,11 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 
 // settleLinked adopts the facts that wait for the keys and settles their registrations, and the due ones.
 func (s *Store) settleLinked(ctx context.Context, t *tx, known keys, due []string) (Result, error) {
-	links, err := t.adopt(ctx, known)
+	found, err := t.found(ctx, known)
+	if err != nil {
+		return Result{}, err
+	}
+	links, err := t.adopt(ctx, found, known)
 	if err != nil {
 		return Result{}, err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 )
 
-func TestABatchTakesADozenRoundTrips(t *testing.T) {
+func TestABatchTakesFewRoundTrips(t *testing.T) {
 	t.Parallel()
 	const registrations, facts = 250, 500
 	f := newFixture(t)
@@ -49,7 +49,7 @@ func TestABatchTakesADozenRoundTrips(t *testing.T) {
 	if err != nil || len(result.Stored) != facts {
 		t.Fatalf("%d stored, %v", len(result.Stored), err)
 	}
-	if n := trips.Load() - before; n < 5 || n > 12 {
+	if n := trips.Load() - before; n < 5 || n > 8 {
 		t.Errorf("%d round trips for %d events", n, facts)
 	}
 }

@@ -30,8 +30,8 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		query string
 	}{
 		{&s.resolve, resolveQuery},
-		{&s.insert, insertQuery},
-		{&s.found, foundQuery},
+		{&s.insert, insertQuery()},
+		{&s.found, waitingFor(1, keyColumns()...)},
 		{&s.adopt, adoptQuery},
 		{&s.lockRegistrations, lockRegistrationsQuery},
 		{&s.loadRegistrations, loadRegistrationsQuery},
