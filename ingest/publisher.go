@@ -69,8 +69,8 @@ type failure struct {
 }
 
 func newPublisher(nc *nats.Conn, timeout time.Duration, log *zap.Logger, m *metrics) (*publisher, error) {
-	// What nobody waits for any longer, nats.go keeps until the timeout.
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(timeout), jetstream.WithPublishAsyncMaxPending(tries*maxWaiting))
+	// What nobody waits for any longer, nats.go keeps for the time of one more try.
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(2*tryTime(timeout)), jetstream.WithPublishAsyncMaxPending(tries*maxWaiting))
 	if err != nil {
 		return nil, fmt.Errorf("JetStream: %w", err)
 	}
