@@ -19,7 +19,7 @@ type Result struct {
 
 // Apply runs the events through the store as the worker does: it stores those that are missing, and settles the
 // registrations of the others anew. Several batches are in their transactions at once, as those of several workers are.
-// Cut off, it can be run again; the result then counts all that was committed.
+// Cut off, it can be run again; the result counts what is known to be committed.
 func (r Replay) Apply(ctx context.Context) (Result, error) {
 	var mu sync.Mutex
 	var result Result // Counts but for, under mu

@@ -27,18 +27,18 @@ type reading struct {
 	took time.Duration
 }
 
-// ReadSpeed starts reading.
+// ReadSpeed starts reading, at once.
 func ReadSpeed() *Speedometer {
 	s := &Speedometer{stop: make(chan struct{}), readings: make(chan []reading, 1)}
 	go func() {
 		var all []reading
 		for {
+			all = append(all, reading{time.Now(), work()})
 			select {
 			case <-s.stop:
 				s.readings <- all
 				return
 			case <-time.After(readEvery):
-				all = append(all, reading{time.Now(), work()})
 			}
 		}
 	}()

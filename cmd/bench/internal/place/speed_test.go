@@ -34,7 +34,6 @@ func TestSlowIsWhatTakesTwiceTheUsualTime(t *testing.T) {
 func TestASpeedometerReadsUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	s := ReadSpeed()
-	time.Sleep(10 * readEvery)
 	close(s.stop)
 	all := <-s.readings
 	if len(all) == 0 {
