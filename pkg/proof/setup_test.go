@@ -133,7 +133,12 @@ func (h *house) process(limit int) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	batch, err := consumer.FetchNoWait(limit)
+	info, err := consumer.Info(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	// Not FetchNoWait, which takes a second without an answer for an empty stream.
+	batch, err := consumer.Fetch(min(limit, int(info.NumPending)), jetstream.FetchMaxWait(time.Minute)) // #nosec G115 -- few
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -150,6 +155,9 @@ func (h *house) process(limit int) {
 		if err := m.DoubleAck(h.t.Context()); err != nil {
 			h.t.Fatal(err)
 		}
+	}
+	if err := batch.Error(); err != nil {
+		h.t.Fatal(err)
 	}
 	if _, err := h.store.Process(context.Background(), events); err != nil {
 		h.t.Fatal(err)
