@@ -85,15 +85,24 @@ func (p *publisher) publish(ctx context.Context, e stream.Event) func() (*jetstr
 		if err != nil {
 			return nil, err
 		}
+		var late error
 		select {
 		case ack := <-future.Ok():
 			return ack, nil
 		case err := <-future.Err():
 			return nil, err
 		case <-over:
-			return nil, jetstream.ErrAsyncPublishTimeout
+			late = jetstream.ErrAsyncPublishTimeout
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			late = ctx.Err()
+		}
+		select { // it may have come while others were waited for
+		case ack := <-future.Ok():
+			return ack, nil
+		case err := <-future.Err():
+			return nil, err
+		default:
+			return nil, late
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (h *house) replay(ctx context.Context, progress func(done, total uint64)) (
 	return replay.Replay{JS: h.js, Store: h.off, Unprocessed: true, Progress: progress}.Apply(ctx)
 }
 
-// Batches are in their transactions at once, each with events that another's wait for.
+// Events of a batch wait for those of others.
 func TestAReplayOfManyBatchesProvesAndNamesWhatPostgreSQLRefuses(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

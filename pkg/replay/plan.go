@@ -15,8 +15,7 @@ import (
 const (
 	// batchSize is how many events are looked at, or stored, at once: as many as the worker stores.
 	batchSize = 1024
-	// batchesInWork is how many are decoded, or stored, at once. Measured: one stored after the other leaves a third of
-	// two processors idle.
+	// batchesInWork is how many are being read and decoded while one is stored.
 	batchesInWork = 3
 )
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -117,6 +118,9 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 		default: // stored before; if it waited it need not any longer
 			known.ids[e.ID] = id
 			known.add(*e.Fact, id)
+			if _, waits := found[e.ID]; waits {
+				found[e.ID] = id
+			}
 		}
 	}
 	adopted, err := t.adopt(ctx, found, known)
@@ -145,7 +149,7 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 		if err != nil {
 			return err
 		}
-		known.ids = links
+		maps.Copy(known.ids, links)
 		missed, err := pool.found(ctx, known)
 		if err != nil || len(missed) == 0 {
 			return err
