@@ -8,8 +8,8 @@ import (
 // sleepUntil sleeps to within some tens of microseconds. time.Sleep would be up to a millisecond late: Go waits for the
 // network meanwhile, which it does in whole milliseconds.
 func sleepUntil(at time.Time) {
-	if left := time.Until(at); left > 0 {
+	for left := time.Until(at); left > 0; left = time.Until(at) { // a signal may end it early
 		pause := syscall.NsecToTimespec(left.Nanoseconds())
-		_ = syscall.Nanosleep(&pause, nil) // a signal that ends it early is no harm
+		_ = syscall.Nanosleep(&pause, nil)
 	}
 }
