@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -129,6 +130,37 @@ func TestALostAcknowledgementIsMadeGoodWithinTheRequest(t *testing.T) {
 }
 
 // hoangdaochuz/booking#28 answered its default 200 while the broker was down.
+// Acknowledgements are waited for one after the other: those that came meanwhile are not late.
+func TestALostAcknowledgementIsNoHarmToOthers(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, localnats.Options{})
+	nc, _ := dial(t, s.URL())
+	if _, err := nc.Subscribe("stripe.events.>", func(m *nats.Msg) {
+		if m.Header.Get(stream.HeaderMsgID) != "evt_0" {
+			_ = m.Respond([]byte(`{"stream": "S", "seq": 1}`))
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const timeout = 3 * time.Second
+	p := newTestPublisher(t, s.URL(), timeout)
+	events := p.queueUp(100)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	p.storeSingly(ctx, events)
+	for _, w := range events[1:] {
+		if w.err != nil || w.lastErr != nil {
+			t.Errorf("%s was acknowledged: %v, %v", w.event.ID, w.err, w.lastErr)
+		}
+	}
+	if events[0].err == nil {
+		t.Error("nobody acknowledged evt_0")
+	}
+}
+
 func TestAServerThatGoesAwayFailsThoseWaitingAtOnceAndIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

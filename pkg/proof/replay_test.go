@@ -58,6 +58,27 @@ func TestAReplayOfManyBatchesProvesAndNamesWhatPostgreSQLRefuses(t *testing.T) {
 	h.wantSound()
 }
 
+// A place that a restore gives must not depend on which batch is committed first.
+func TestAReplayGivesTheLastPlaceToWhoPaidFirst(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const batch = 1024
+	h.exec(`INSERT INTO events (id, title, capacity) VALUES ('one', 'Recital', 1)`)
+	h.exec(`INSERT INTO registrations (id, event_id, email) SELECT 'reg-' || g, 'e', 'x@example.org' FROM generate_series(2, $1) g`, batch)
+	h.exec(`INSERT INTO registrations (id, event_id, email, status, seat_wished, seat_held) SELECT id, 'one', 'x@example.org', 'EXPIRED', false, false FROM unnest('{first,last}'::text[]) id`)
+	payments := []simulate.Event{h.stripe.Payment("first").Completed()}
+	for i := range batch - 1 {
+		payments = append(payments, h.stripe.Payment(fmt.Sprint("reg-", i+2)).Completed())
+	}
+	h.publish(append(payments, h.stripe.Payment("last").Completed())...) // a batch of its own, which is soon done
+	if result, err := h.replay(t.Context(), nil); err != nil || result.Stored != batch+1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if got := h.get(`SELECT string_agg(id, ' ') FROM registrations WHERE event_id = 'one' AND status = 'PAID' AND seat_held`); got != "first" {
+		t.Errorf("the place is %q's", got)
+	}
+}
+
 func TestAReplayThatIsCutOffCountsWhatItStoredAndCanBeRunAgain(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -72,7 +72,7 @@ type batch struct {
 // Count counts the events that match. Its memory does not grow with their number.
 func (r Replay) Count(ctx context.Context) (Counts, error) {
 	var c Counts
-	return c, r.each(ctx, &c, nil, nil)
+	return c, r.each(ctx, &c, nil, func(batch) error { return nil })
 }
 
 // Plan says what a replay would do, registration by registration, and changes nothing. Its memory grows with the number
@@ -132,14 +132,14 @@ func sortedKeys(m map[string]store.Foreseen) []string {
 	return keys
 }
 
-// each counts the events that match, in batches, with what the database knows of them. Work, unless nil, is done on a batch
-// beside that on others; then, unless nil, after it in the order of the stream.
-func (r Replay) each(ctx context.Context, counts *Counts, work func(context.Context, *batch) error, then func(batch) error) error {
+// each hands on the events that match, in batches, with what the database knows of them; more, unless nil, may find out
+// more while other batches are in work.
+func (r Replay) each(ctx context.Context, counts *Counts, more func(context.Context, *batch) error, do func(batch) error) error {
 	processed, err := Processed(ctx, r.JS)
 	if err != nil {
 		return err
 	}
-	look := func(ctx context.Context, messages []archive.Message) (batch, error) {
+	work := func(ctx context.Context, messages []archive.Message) (batch, error) {
 		var b batch
 		var events []store.Received
 		taken := map[string]bool{}
@@ -161,12 +161,12 @@ func (r Replay) each(ctx context.Context, counts *Counts, work func(context.Cont
 				b.missing = append(b.missing, e)
 			}
 		}
-		if work != nil {
-			err = work(ctx, &b)
+		if more != nil {
+			err = more(ctx, &b)
 		}
 		return b, err
 	}
-	return archive.Batches(ctx, archive.Events(r.JS), r.Picks, archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: r.Progress}, look,
+	return archive.Batches(ctx, archive.Events(r.JS), r.Picks, archive.Batching{Size: batchSize, InWork: batchesInWork, Seen: r.Progress}, work,
 		func(b batch) error {
 			for _, e := range b.entries {
 				counts.add(e)
@@ -181,9 +181,6 @@ func (r Replay) each(ctx context.Context, counts *Counts, work func(context.Cont
 			}
 			counts.Missing += len(b.missing)
 			counts.Present -= len(b.missing)
-			if then == nil {
-				return nil
-			}
-			return then(b)
+			return do(b)
 		})
 }

@@ -158,6 +158,30 @@ func TestARedeliveredFactThatWaitedIsLinkedAsIfNew(t *testing.T) {
 	f.wantState("reg-1", "PAID seat ")
 }
 
+func TestARedeliveredFactThatWaitedIsLinkedByWhatItSaysNow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.event("e", 10)
+	f.register("e", "reg-1")
+	f.process(paidFor(1, "reg-1"))
+	f.process(fact(2, registration.Disputed, "", of("", "", "ch_x")))
+	f.wantLinks("evt_disputed_2 waiting", "evt_paid_1 reg-1")
+	f.process(fact(2, registration.Disputed, "", of("", "pi_reg-1", ""))) // as a later version reads it
+	f.wantLinks("evt_disputed_2 reg-1", "evt_paid_1 reg-1")
+}
+
+func TestARedeliveredFactThatWaitedGoesWhereItBelongsRatherThanWithAnother(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.event("e", 10)
+	waited := fact(1, registration.PaymentFailed, "", of("cs_b", "", ""))
+	f.process(waited)
+	f.register("e", "reg-a", "reg-b")
+	f.exec(`UPDATE registrations SET checkout_session_id = 'cs_b' WHERE id = 'reg-b'`)
+	f.process(waited, fact(2, registration.PaymentFailed, "reg-a", of("cs_b", "", "")))
+	f.wantLinks("evt_payment_failed_1 reg-b", "evt_payment_failed_2 reg-a")
+}
+
 func TestADisputeWithoutAnIntentWaitsForItsPayment(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
