@@ -87,7 +87,7 @@ func newPublisher(nc *nats.Conn, timeout time.Duration, log *zap.Logger, m *metr
 	}, nil
 }
 
-// tries is how many tries fit a request's time, and tryTime how long one waits for its acknowledgement at the most.
+// tries is how many tries fit a request's time at the least, and tryTime how long one waits for its acknowledgement at the most.
 const tries = 3
 
 func tryTime(timeout time.Duration) time.Duration { return timeout / tries }

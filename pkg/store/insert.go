@@ -48,19 +48,19 @@ RETURNING id`
 
 // insertQuery stores events, and finds what was there and waits for them: a small batch mostly waits for round trips.
 func insertQuery() string {
-	const columns = 19 // of insertEvents
+	const parameters = 19 // of insertEvents
 	return `
 WITH stored AS (` + insertEvents + `
 )
 SELECT s.id, NULL, NULL FROM stored s
 UNION ALL
 SELECT NULL, w.id, w.registration_id
-FROM (` + waitingFor(columns+1, keyColumns()[1:]...) + `
+FROM (` + waitingFor(parameters+1, keyColumns()[1:]...) + `
 ) w (id, registration_id)`
 }
 
 // insert stores the events that are not stored yet and returns their ids, and the facts that wait for what the events
-// are linked to. One that was stored before and waits is not among these: catchUp finds it.
+// are linked to. Whether an event was stored before and waits is not looked for: catchUp does that.
 func (t *tx) insert(ctx context.Context, events []Received, links map[string]string) (stored map[string]bool, found findings, err error) {
 	stored, found = make(map[string]bool, len(events)), findings{}
 	if len(events) == 0 {
