@@ -44,31 +44,32 @@ const (
 	FromLookup Source = "lookup"
 )
 
-// Fact is one thing known about a payment. Only the fields that its kind carries are set.
+// Fact is one thing known about a payment. Only the fields that its kind carries are set. What stands after Charge is its
+// Detail.
 type Fact struct {
-	ID      string    `json:"-"` // the event's id, or a deterministic one of Guichet's own
-	Kind    FactKind  `json:"-"`
-	Source  Source    `json:"-"`
-	Created time.Time `json:"-"` // when Stripe made the event; whole seconds
+	ID      string // the event's id, or a deterministic one of Guichet's own
+	Kind    FactKind
+	Source  Source
+	Created time.Time // when Stripe made the event; whole seconds
 
-	Session string `json:"-"`
-	Intent  string `json:"-"`
-	Charge  string `json:"-"`
+	Session string
+	Intent  string
+	Charge  string
 
-	IntentCreated time.Time `json:"intent_created,omitzero"`
-	Amount        int64     `json:"amount,omitempty"` // minor units of Currency
-	Currency      string    `json:"currency,omitempty"`
-	FullyRefunded bool      `json:"fully_refunded,omitempty"`
-	Dispute       string    `json:"dispute,omitempty"`
-	Refund        string    `json:"refund,omitempty"`
-	Reason        string    `json:"reason,omitempty"`  // of a cancellation, dispute or failed refund
-	Message       string    `json:"message,omitempty"` // Stripe's words for a failure
-	Code          string    `json:"code,omitempty"`
-	DeclineCode   string    `json:"decline_code,omitempty"`
-	ActionURL     string    `json:"action_url,omitempty"`
-	DueBy         time.Time `json:"due_by,omitzero"`         // of a dispute's evidence, or of an open session
-	Outcome       string    `json:"outcome,omitempty"`       // a closed dispute's status
-	SessionAsync  bool      `json:"session_async,omitempty"` // a failure that ends a delayed payment's session
+	IntentCreated time.Time
+	Amount        int64 // minor units of Currency
+	Currency      string
+	FullyRefunded bool
+	Dispute       string
+	Refund        string
+	Reason        string // of a cancellation, dispute or failed refund
+	Message       string // Stripe's words for a failure
+	Code          string
+	DeclineCode   string
+	ActionURL     string
+	DueBy         time.Time // of a dispute's evidence, or of an open session
+	Outcome       string    // a closed dispute's status
+	SessionAsync  bool      // a failure that ends a delayed payment's session
 }
 
 // byCreation orders facts by creation, then id: an order that does not depend on arrival.

@@ -87,14 +87,9 @@ func (r Replay) Plan(ctx context.Context, found func(store.Foreseen) error) (Pla
 		return err
 	}, func(b batch) error {
 		for _, e := range b.missing {
-			if e.Fact == nil {
-				continue
+			if e.Fact != nil {
+				lacking = append(lacking, store.Pack(e))
 			}
-			packed, err := store.Pack(e)
-			if err != nil {
-				return err
-			}
-			lacking = append(lacking, packed)
 		}
 		for _, f := range b.changed {
 			wrong[f.RegistrationID] = f

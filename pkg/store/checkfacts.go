@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -29,15 +28,13 @@ const (
 // reads an array; see factText. An event of a deleted registration is a suspect, too.
 const suspectFactsQuery = `
 SELECT k.n, f.id IS NOT NULL
-FROM unnest(string_to_array($1, E'\x1e'), string_to_array($2, E'\x1e'), $3::bigint[], string_to_array($4, E'\x1e'))
-    WITH ORDINALITY AS k (id, row, created, detail, n)
+FROM unnest(string_to_array($1, E'\x1e'), string_to_array($2, E'\x1e'), $3::bigint[]) WITH ORDINALITY AS k (id, row, created, n)
 LEFT JOIN stripe_events f ON f.id = k.id
 WHERE f.id IS NULL
     OR concat(f.type, E'\x1f', f.kind, E'\x1f', f.source, E'\x1f', f.account, E'\x1f', f.livemode::int, E'\x1f', f.api_version, E'\x1f',
         f.registration_ref, E'\x1f', f.session_id, E'\x1f', f.intent_id, E'\x1f', f.charge_id, E'\x1f',
-        CASE WHEN f.outcome <> 'ignored' THEN f.reason ELSE coalesce(f.reason, f.outcome) END) <> k.row
-    OR f.created IS DISTINCT FROM CASE WHEN k.created <> 0 THEN to_timestamp(k.created) END
-    OR f.detail <> k.detail::jsonb`
+        CASE WHEN f.outcome <> 'ignored' THEN f.reason ELSE coalesce(f.reason, f.outcome) END, E'\x1f', f.detail) <> k.row
+    OR f.created IS DISTINCT FROM CASE WHEN k.created <> 0 THEN to_timestamp(k.created) END`
 
 // A registration that was there before its event was stored has not been deleted since.
 const factsByIDQuery = `
@@ -88,14 +85,10 @@ func (s *Store) CheckFacts(ctx context.Context, events []Received) (FactCheck, e
 
 // suspects adds the events that have no row to the check and returns those whose row seems to differ.
 func (s *Store) suspects(ctx context.Context, events []Received, check *FactCheck) ([]Received, error) {
-	ids, texts, details := make([]string, 0, len(events)), make([]string, 0, len(events)), make([]string, 0, len(events))
+	ids, texts := make([]string, 0, len(events)), make([]string, 0, len(events))
 	created := make([]int64, 0, len(events))
 	for _, e := range events {
-		text, detail, err := factText(e)
-		if err != nil {
-			return nil, err
-		}
-		ids, texts, details = append(ids, e.ID), append(texts, text), append(details, detail)
+		ids, texts = append(ids, e.ID), append(texts, factText(e))
 		at := int64(0)
 		if !e.Created.IsZero() {
 			at = e.Created.Unix()
@@ -116,24 +109,18 @@ func (s *Store) suspects(ctx context.Context, events []Received, check *FactChec
 			check.Missing = append(check.Missing, e)
 		}
 		return nil
-	}, strings.Join(ids, recordSeparator), strings.Join(texts, recordSeparator), pq.Array(created), strings.Join(details, recordSeparator))
+	}, strings.Join(ids, recordSeparator), strings.Join(texts, recordSeparator), pq.Array(created))
 	if err != nil {
 		return nil, fmt.Errorf("compare facts: %w", err)
 	}
 	return out, nil
 }
 
-// factText is what suspectFactsQuery makes of the row of an event, and its detail.
-func factText(e Received) (text, detail string, err error) {
+// factText is what suspectFactsQuery makes of the row of an event.
+func factText(e Received) string {
 	var f registration.Fact
-	detail = "{}"
 	if e.Fact != nil {
 		f = *e.Fact
-		encoded, err := json.Marshal(f)
-		if err != nil {
-			return "", "", fmt.Errorf("fact %s: %w", e.ID, err)
-		}
-		detail = string(encoded)
 	}
 	livemode := "0"
 	if e.Livemode {
@@ -141,8 +128,8 @@ func factText(e Received) (text, detail string, err error) {
 	}
 	return strings.Join([]string{
 		e.Type, string(f.Kind), string(registration.FromStripe), e.Account, livemode, e.APIVersion, e.Registration,
-		f.Session, f.Intent, f.Charge, e.Ignored,
-	}, unitSeparator), detail, nil
+		f.Session, f.Intent, f.Charge, e.Ignored, f.Detail(),
+	}, unitSeparator)
 }
 
 // inboxRow is a row of the inbox with what the event said.
@@ -214,20 +201,17 @@ func (r inboxRow) compare(e Received) ([]Difference, error) {
 }
 
 // details compares what the fact carries beside its ids, member by member.
-func (c *comparison) details(stored []byte, f registration.Fact) error {
-	encoded, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("fact %s: %w", c.id, err)
-	}
+func (c *comparison) details(stored string, f registration.Fact) error {
+	detail := f.Detail()
 	var has, should map[string]any
-	if err := json.Unmarshal(encoded, &should); err != nil {
+	if err := json.Unmarshal([]byte(detail), &should); err != nil {
 		return fmt.Errorf("fact %s: %w", c.id, err)
 	}
-	if !bytes.HasPrefix(stored, []byte("{")) { // JSON it is, but no object
-		c.field("detail", string(stored), string(encoded))
+	if !strings.HasPrefix(stored, "{") { // JSON it is, but no object
+		c.field("detail", stored, detail)
 		return nil
 	}
-	if err := json.Unmarshal(stored, &has); err != nil {
+	if err := json.Unmarshal([]byte(stored), &has); err != nil {
 		return fmt.Errorf("fact %s: %w", c.id, err)
 	}
 	var names []string

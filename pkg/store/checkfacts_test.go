@@ -65,6 +65,19 @@ func TestFactsThatAreWhatTheirEventsSayDifferInNothing(t *testing.T) {
 	}
 }
 
+// Equal texts need no second look; other escapes than PostgreSQL's do.
+func TestADetailIsWrittenAsPostgreSQLWritesIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, message := range []string{"Your card was declined & that's < 100 %.", "Votre carte a été refusée.", `"Declined" \ not.`} {
+		e := fullFact(1)
+		e.Fact.Message = message
+		if got, want := e.Fact.Detail(), f.get(`SELECT $1::jsonb`, e.Fact.Detail()); got != want {
+			t.Errorf("%s is written as\n%s", want, got)
+		}
+	}
+}
+
 func TestEveryCorruptedFieldOfAFactIsFound(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -14,15 +14,10 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 )
 
-func pack(t testing.TB, events []store.Received) []store.Packed {
-	t.Helper()
+func pack(events []store.Received) []store.Packed {
 	var out []store.Packed
 	for _, e := range events {
-		p, err := store.Pack(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, p)
+		out = append(out, store.Pack(e))
 	}
 	return out
 }
@@ -31,7 +26,7 @@ func pack(t testing.TB, events []store.Received) []store.Packed {
 func (f *fixture) foresee(s *store.Store, events ...store.Received) ([]string, int) {
 	f.t.Helper()
 	out := []string{}
-	waiting, err := s.Foresee(context.Background(), pack(f.t, events), func(seen store.Foreseen) error {
+	waiting, err := s.Foresee(context.Background(), pack(events), func(seen store.Foreseen) error {
 		out = append(out, lines(seen.Changes)...)
 		for _, m := range seen.Mails {
 			out = append(out, seen.RegistrationID+" mail "+m.Slot)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,15 +15,11 @@ import (
 type Packed string
 
 // Pack packs an event that tells a fact.
-func Pack(e Received) (Packed, error) {
-	detail, err := json.Marshal(e.Fact)
-	if err != nil {
-		return "", fmt.Errorf("fact %s: %w", e.ID, err)
-	}
+func Pack(e Received) Packed {
 	f := e.Fact
 	return Packed(strings.Join([]string{
-		e.ID, e.Type, strconv.FormatInt(e.Created.Unix(), 10), e.Registration, string(f.Kind), f.Session, f.Intent, f.Charge, string(detail),
-	}, unitSeparator)), nil
+		e.ID, e.Type, strconv.FormatInt(e.Created.Unix(), 10), e.Registration, string(f.Kind), f.Session, f.Intent, f.Charge, f.Detail(),
+	}, unitSeparator))
 }
 
 func (p Packed) unpack() (Received, error) {
@@ -36,7 +31,7 @@ func (p Packed) unpack() (Received, error) {
 	at := time.Unix(created, 0).UTC()
 	fact, err := factRow{
 		id: fields[0], kind: fields[4], source: string(registration.FromStripe), created: at,
-		session: &fields[5], intent: &fields[6], charge: &fields[7], detail: []byte(fields[8]),
+		session: &fields[5], intent: &fields[6], charge: &fields[7], detail: fields[8],
 	}.fact()
 	var e Received
 	e.ID, e.Type, e.Created, e.Registration, e.Fact = fields[0], fields[1], at, fields[3], &fact

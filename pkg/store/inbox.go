@@ -44,7 +44,7 @@ type Entry struct {
 
 // Fact is what the event tells; its kind is empty where it tells none.
 func (e Entry) Fact() (registration.Fact, error) {
-	r := factRow{id: e.ID, kind: e.Kind, source: e.Source, session: &e.Session, intent: &e.Intent, charge: &e.Charge, detail: e.Detail}
+	r := factRow{id: e.ID, kind: e.Kind, source: e.Source, session: &e.Session, intent: &e.Intent, charge: &e.Charge, detail: string(e.Detail)}
 	if e.Created != nil {
 		r.created = *e.Created
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -70,9 +69,7 @@ func (t *tx) insert(ctx context.Context, events []Received, links map[string]str
 	known := newKeys()
 	for _, e := range events {
 		id := links[e.ID]
-		if err := c.add(e, id); err != nil {
-			return nil, nil, err
-		}
+		c.add(e, id)
 		if e.Fact != nil && id != "" {
 			known.add(*e.Fact, id)
 		}
@@ -103,15 +100,10 @@ type columns struct {
 	details, traceparents                              []string
 }
 
-func (c *columns) add(e Received, registrationID string) error {
+func (c *columns) add(e Received, registrationID string) {
 	var f registration.Fact
-	detail := []byte("{}")
 	if e.Fact != nil {
 		f = *e.Fact
-		var err error
-		if detail, err = json.Marshal(f); err != nil {
-			return fmt.Errorf("fact %s: %w", e.ID, err)
-		}
 	}
 	source := f.Source
 	if source == "" {
@@ -133,9 +125,8 @@ func (c *columns) add(e Received, registrationID string) error {
 	c.sessions = append(c.sessions, f.Session)
 	c.intents = append(c.intents, f.Intent)
 	c.charges = append(c.charges, f.Charge)
-	c.details = append(c.details, string(detail))
+	c.details = append(c.details, f.Detail())
 	c.traceparents = append(c.traceparents, e.Traceparent)
-	return nil
 }
 
 func (c *columns) arrays(now time.Time) []any {

@@ -77,7 +77,7 @@ func decodeFacts(text []byte) ([]registration.Fact, error) {
 	var out []registration.Fact
 	for _, r := range rows {
 		var f registration.Fact
-		if err := json.Unmarshal(r.Detail, &f); err != nil {
+		if err := f.ReadDetail(string(r.Detail)); err != nil {
 			return nil, err
 		}
 		f.ID, f.Kind, f.Source, f.Created = r.ID, r.Kind, r.Source, r.Created

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -259,15 +258,13 @@ type factRow struct {
 	id, kind, source        string
 	created                 time.Time
 	session, intent, charge *string
-	detail                  []byte
+	detail                  string
 }
 
 func (r factRow) fact() (registration.Fact, error) {
 	var f registration.Fact
-	if len(r.detail) > len("{}") {
-		if err := json.Unmarshal(r.detail, &f); err != nil {
-			return f, fmt.Errorf("fact %s: %w", r.id, err)
-		}
+	if err := f.ReadDetail(r.detail); err != nil {
+		return f, fmt.Errorf("fact %s: %w", r.id, err)
 	}
 	f.ID, f.Kind, f.Source, f.Created = r.id, registration.FactKind(r.kind), registration.Source(r.source), r.created.UTC()
 	f.Session, f.Intent, f.Charge = deref(r.session), deref(r.intent), deref(r.charge)

@@ -51,9 +51,7 @@ func (s *Store) Rewrite(ctx context.Context, events []Received) (Result, error) 
 	return s.relink(ctx, func(t *tx) ([]string, []Received, error) {
 		var c columns
 		for _, e := range events {
-			if err := c.add(e, ""); err != nil {
-				return nil, nil, err
-			}
+			c.add(e, "")
 		}
 		before, err := t.registrationIDs(ctx, rewriteQuery,
 			pq.Array(c.ids), pq.Array(c.types), pq.Array(c.reasons), pq.Array(c.kinds), pq.Array(c.sources), pq.Array(c.created),
