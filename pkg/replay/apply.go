@@ -25,19 +25,21 @@ func (r Replay) Apply(ctx context.Context) (Result, error) {
 			result.Refusals = append(result.Refusals, Refusal{id, err.Error()})
 		}
 	}
+	batches := newQueue(r.Store, refused)
 	err := r.each(ctx, &result.Counts, nil, func(b batch) error {
-		stored, err := Store(ctx, r.Store, b.missing, refused)
-		result.Stored += stored
-		if err != nil {
-			return err
-		}
-		return Divide(seen.fresh(b.linked), func(ids []string) error {
-			_, err := r.Store.Resettle(ctx, ids)
-			if err == nil {
-				result.Settled += len(ids)
-			}
-			return err
-		}, refused)
+		return batches.add(ctx, b.missing, func() error {
+			return Divide(seen.fresh(b.linked), func(ids []string) error {
+				_, err := r.Store.Resettle(ctx, ids)
+				if err == nil {
+					result.Settled += len(ids)
+				}
+				return err
+			}, refused)
+		})
 	})
+	if last := batches.end(); err == nil {
+		err = last
+	}
+	result.Stored = batches.stored
 	return result, err
 }

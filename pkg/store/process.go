@@ -65,7 +65,25 @@ func (s *Store) Process(ctx context.Context, events []Received) (Result, error) 
 	var known keys
 	err := s.withTx(ctx, func(t *tx) error {
 		var err error
-		result, known, err = s.process(ctx, t, events)
+		result, known, err = s.process(ctx, t, events, nil)
+		return err
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return result, s.catchUp(ctx, &result, known)
+}
+
+// ProcessInTurn is one try of Process which, with the events stored and nothing settled or committed, waits for turn. What
+// was committed before that returns counts as if it had been before the call; an error of it is returned, and nothing is stored.
+// Until then it holds up whoever stores one of the events, and nobody else.
+func (s *Store) ProcessInTurn(ctx context.Context, events []Received, turn func(context.Context) error) (Result, error) {
+	events = distinct(events)
+	var result Result
+	var known keys
+	err := s.once(ctx, func(t *tx) error {
+		var err error
+		result, known, err = s.process(ctx, t, events, turn)
 		return err
 	})
 	if err != nil {
@@ -87,7 +105,7 @@ func distinct(events []Received) []Received {
 	return out
 }
 
-func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, keys, error) {
+func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func(context.Context) error) (Result, keys, error) {
 	links, err := t.resolve(ctx, events)
 	if err != nil {
 		return Result{}, keys{}, err
@@ -123,6 +141,17 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 			}
 		}
 	}
+	if turn != nil {
+		if err := turn(ctx); err != nil {
+			return Result{}, keys{}, err
+		}
+		missed, err := t.look(ctx, known)
+		if err != nil {
+			return Result{}, keys{}, err
+		}
+		maps.Copy(found, missed)
+		result.Waiting = slices.DeleteFunc(result.Waiting, func(e Received) bool { return found[e.ID] != "" })
+	}
 	adopted, err := t.adopt(ctx, found, known)
 	if err != nil {
 		return Result{}, keys{}, err
@@ -145,12 +174,7 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received) (Result, 
 func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 	for {
 		pool := &tx{statements: s.statements, now: s.now()}
-		links, err := pool.resolve(ctx, known.waiting)
-		if err != nil {
-			return err
-		}
-		maps.Copy(known.ids, links)
-		missed, err := pool.found(ctx, known)
+		missed, err := pool.look(ctx, known)
 		if err != nil || len(missed) == 0 {
 			return err
 		}
@@ -168,6 +192,16 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 			known.add(link.Fact, link.RegistrationID)
 		}
 	}
+}
+
+// look returns the waiting facts that the keys link, or that can tell their registration by now.
+func (t *tx) look(ctx context.Context, known keys) (findings, error) {
+	links, err := t.resolve(ctx, known.waiting)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(known.ids, links)
+	return t.found(ctx, known)
 }
 
 // settleLinked adopts the facts that wait for the keys and settles their registrations, and the due ones.
