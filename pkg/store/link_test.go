@@ -268,3 +268,19 @@ func TestStraysAreLinked(t *testing.T) {
 	}
 	f.wantState("reg-1", "FAILED seat ")
 }
+
+// The batch's first fact links one that waits, which links the batch's other: neither waits any longer.
+func TestAFactThatIsLinkedThroughAWaitingOneIsNotToldAsWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.event("e", 5)
+	f.register("e", "reg-1")
+	f.process(fact(1, registration.PaymentProcessing, "", of("cs_1", "pi_1", "")))
+	got, err := f.open(store.Options{MailsOff: true}).Process(t.Context(), []store.Received{
+		fact(2, registration.SessionExpired, "reg-1", of("cs_1", "", "")), fact(3, registration.IntentSucceeded, "", of("", "pi_1", "ch_1")),
+	})
+	if err != nil || len(got.Waiting) != 0 || len(got.Links) != 3 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	f.want([]string{}, `SELECT slot FROM notifications WHERE fact_id = 'evt_intent_succeeded_3' AND slot LIKE '%unknown%'`)
+}

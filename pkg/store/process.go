@@ -150,16 +150,18 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func
 			return Result{}, keys{}, err
 		}
 		maps.Copy(found, missed)
-		result.Waiting = slices.DeleteFunc(result.Waiting, func(e Received) bool { return found[e.ID] != "" })
 	}
 	adopted, err := t.adopt(ctx, found, known)
 	if err != nil {
 		return Result{}, keys{}, err
 	}
+	linked := make(map[string]bool, len(adopted))
 	for _, link := range adopted {
 		touched = append(touched, link.RegistrationID)
+		linked[link.Fact.ID] = true
 	}
 	result.Links = append(result.Links, adopted...)
+	result.Waiting = slices.DeleteFunc(result.Waiting, func(e Received) bool { return linked[e.ID] })
 	if s.mailing.off() {
 		if err := t.hushUnlinked(ctx, result.Waiting); err != nil {
 			return Result{}, keys{}, err

@@ -1,0 +1,286 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/educareschool/guichet/pkg/localpg/pgtest"
+	"github.com/educareschool/guichet/pkg/registration"
+	"github.com/educareschool/guichet/pkg/store"
+	"github.com/educareschool/guichet/pkg/stripeevent"
+)
+
+var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+
+// hall is a database with a store on it whose mails are off.
+type hall struct {
+	t     testing.TB
+	url   string
+	db    *sqlx.DB
+	store *store.Store
+}
+
+func newHall(t testing.TB) *hall {
+	t.Helper()
+	h := &hall{t: t, url: pgtest.Database(t)}
+	if _, _, err := store.Migrate(t.Context(), h.url); err != nil {
+		t.Fatal(err)
+	}
+	h.db = sqlx.MustConnect("postgres", h.url)
+	t.Cleanup(func() { _ = h.db.Close() })
+	h.store = h.open()
+	return h
+}
+
+func (h *hall) open() *store.Store {
+	h.t.Helper()
+	policy := registration.Policy{FailedHold: 24 * time.Hour, PendingHold: 24 * time.Hour, ExpiryGrace: time.Hour}
+	s, err := store.Open(h.t.Context(), h.url, store.Options{Policy: policy, MailsOff: true, Now: func() time.Time { return noon }})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// sell makes an event with so many places and registrations that hold none, by whose payments they get one.
+func (h *hall) sell(event string, places int, registrations ...string) {
+	h.t.Helper()
+	h.db.MustExec(`INSERT INTO events (id, title, capacity) VALUES ($1, $1, $2)`, event, places)
+	for _, id := range registrations {
+		h.db.MustExec(`
+INSERT INTO registrations (id, event_id, email, created_at, status, seat_wished, seat_held) VALUES ($1, $2, 'x@example.org', $3, 'EXPIRED', false, false)`, id, event, noon)
+	}
+}
+
+func (h *hall) get(query string) string {
+	h.t.Helper()
+	var out string
+	if err := h.db.Get(&out, `SELECT coalesce(string_agg(line, E'\n' ORDER BY line), '') FROM (`+query+`) l (line)`); err != nil {
+		h.t.Fatal(err)
+	}
+	return out
+}
+
+// state is all that settling makes.
+func (h *hall) state() string {
+	h.t.Helper()
+	return h.get(`
+SELECT concat_ws(' ', r.id, r.status, r.cause, r.seat_wished, r.seat_held, r.attention, r.paid_at, r.deadline) FROM registrations r
+UNION ALL
+SELECT concat_ws(' ', f.id, f.outcome, f.registration_id) FROM stripe_events f
+UNION ALL
+SELECT concat_ws(' ', n.registration_id, n.fact_id, n.kind, n.slot, n.status) FROM notifications n
+UNION ALL
+SELECT concat_ws(' ', a.registration_id, a.fact_id, a.flag, a.object, a.cleared_at IS NULL) FROM attention a`)
+}
+
+// run has batches stored and settled by a queue.
+func (h *hall) run(batches [][]store.Received) (stored int, refused []string, err error) {
+	q := newQueue(h.store, func(id string, _ error) { refused = append(refused, id) })
+	for _, events := range batches {
+		if err := q.add(h.t.Context(), events, func() error { return nil }); err != nil {
+			return q.stored, refused, errors.Join(err, q.end())
+		}
+	}
+	return q.stored, refused, q.end()
+}
+
+func event(id, about string, f registration.Fact) store.Received {
+	f.ID, f.Source, f.Created = id, registration.FromStripe, noon
+	return store.Received{Event: stripeevent.Event{ID: id, Type: string(f.Kind), Created: noon, Registration: about, Fact: &f}, ReceivedAt: noon}
+}
+
+func payment(id, about string) store.Received {
+	return event(id, about, registration.Fact{Kind: registration.Paid, Session: "cs_" + about, Intent: "pi_" + about, Amount: 2500, Currency: "eur"})
+}
+
+// purchases are the events of registrations that pay, of which one alone names its registration; some are disputed.
+func purchases(round int, registrations []string) []store.Received {
+	var out []store.Received
+	for i, about := range registrations {
+		name := fmt.Sprintf("%d_%d", round, i)
+		session, intent, charge := "cs_"+name, "pi_"+name, "ch_"+name
+		out = append(out,
+			event("evt_failed_"+name, about, registration.Fact{Kind: registration.PaymentFailed, Session: session}),
+			event("evt_paid_"+name, "", registration.Fact{Kind: registration.Paid, Session: session, Intent: intent, Amount: 2500, Currency: "eur"}),
+			event("evt_succeeded_"+name, "", registration.Fact{Kind: registration.IntentSucceeded, Intent: intent, Charge: charge}),
+		)
+		if i%3 == 0 {
+			out = append(out, event("evt_disputed_"+name, "", registration.Fact{Kind: registration.Disputed, Charge: charge, Dispute: "dp_" + name}))
+		}
+	}
+	return out
+}
+
+// Places are few, batches small, and whose an event is often only the batch before tells.
+func TestAQueueMakesWhatOneBatchAfterTheOtherMakes(t *testing.T) {
+	t.Parallel()
+	const rounds, size = 25, 4
+	queued, serial := newHall(t), newHall(t)
+	random := rand.New(rand.NewPCG(3, 4)) // #nosec G404 -- a test's order
+	for round := range rounds {
+		var registrations []string
+		for i := range 8 {
+			registrations = append(registrations, fmt.Sprintf("reg-%d-%d", round, i))
+		}
+		for _, h := range []*hall{queued, serial} {
+			h.sell(fmt.Sprint("event-", round), 3, registrations...)
+		}
+		events := purchases(round, registrations)
+		random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		events = append(events, events[random.IntN(len(events))], payment(fmt.Sprint("evt_nobody_", round), "nobody"))
+		batches := slices.Collect(slices.Chunk(events, size))
+		batches = slices.Insert(batches, 2, nil, batches[1]) // an empty one, and one that comes again
+		if stored, refused, err := queued.run(batches); err != nil || stored != len(events)-1 || refused != nil {
+			t.Fatalf("%d stored, %q refused, %v", stored, refused, err)
+		}
+		for _, batch := range batches {
+			if _, err := serial.store.Process(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got, want := queued.state(), serial.state(); got != want {
+		g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+		got := slices.DeleteFunc(slices.Clone(g), func(line string) bool { return slices.Contains(w, line) })
+		want := slices.DeleteFunc(slices.Clone(w), func(line string) bool { return slices.Contains(g, line) })
+		t.Errorf("it makes\n%s\ninstead of\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// untilNoneWaits waits until no batch that is stored waits for its turn.
+func (h *hall) untilNoneWaits() {
+	for range 1000 {
+		if h.get(`SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%INSERT INTO stripe_events%'`) == "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	h.t.Error("a batch keeps waiting, and may hold up another's second try")
+}
+
+// The batch behind is stored already when the one before has to be tried again.
+func TestAQueueKeepsItsOrderWhereATryFails(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault   func(h *hall) (mend func())
+		refused int
+	}{
+		"PostgreSQL refuses an event": {func(h *hall) func() {
+			h.db.MustExec(`ALTER TABLE registrations ADD CHECK (NOT (id = 'reg-refused' AND status = 'PAID'))`)
+			return func() {}
+		}, 1},
+		"the platform holds a row for longer than is waited": {func(h *hall) func() {
+			tx := h.db.MustBegin()
+			if _, err := tx.Exec(`SELECT FROM registrations WHERE id = 'reg-refused' FOR UPDATE`); err != nil {
+				h.t.Fatal(err)
+			}
+			return func() {
+				h.untilNoneWaits()
+				_ = tx.Rollback()
+			}
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHall(t)
+			h.sell("one", 1, "reg-first", "reg-last")
+			h.sell("e", 5, "reg-refused")
+			mend := c.fault(h)
+			var refused []string
+			q := newQueue(h.store, func(id string, _ error) { refused = append(refused, id) })
+			if err := q.add(t.Context(), []store.Received{payment("evt_1", "reg-first"), payment("evt_2", "reg-refused")}, func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			first := q.last
+			go func() {
+				<-first.failed
+				mend()
+			}()
+			for _, events := range [][]store.Received{{payment("evt_3", "reg-last")}, {payment("evt_4", "reg-4")}} {
+				if err := q.add(t.Context(), events, func() error { return nil }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := q.end(); err != nil || q.stored != 4-c.refused || len(refused) != c.refused {
+				t.Errorf("%d stored, %q refused, %v", q.stored, refused, err)
+			}
+			if got := h.get(`SELECT id FROM registrations WHERE event_id = 'one' AND seat_held`); got != "reg-first" {
+				t.Errorf("the place is %q's", got)
+			}
+		})
+	}
+}
+
+func TestAQueueEndsAtItsFirstError(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	q := newQueue(h.store, func(id string, err error) { t.Errorf("%s: %v", id, err) })
+	if err := q.add(t.Context(), []store.Received{payment("evt_1", "reg-1")}, func() error { return errors.ErrUnsupported }); err != nil {
+		t.Error(err)
+	}
+	never := func() error { t.Error("it goes on"); return nil }
+	if err := q.add(t.Context(), []store.Received{payment("evt_2", "reg-2")}, never); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if err := q.end(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if got := h.get(`SELECT id FROM stripe_events`); got != "evt_1" || q.stored != 1 {
+		t.Errorf("%q are stored, %d counted", got, q.stored)
+	}
+}
+
+// Workers store the same events meanwhile, and each waits for the other's.
+func TestAQueueAndWorkersDoNotStopEachOther(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	var registrations []string
+	for i := range 60 {
+		registrations = append(registrations, fmt.Sprint("reg-", i))
+	}
+	h.sell("e", 30, registrations...)
+	events := purchases(0, registrations)
+	shuffled := func() [][]store.Received {
+		out := slices.Clone(events)
+		rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+		return slices.Collect(slices.Chunk(out, 10))
+	}
+	var group errgroup.Group
+	group.Go(func() error {
+		_, refused, err := h.run(shuffled())
+		if len(refused) > 0 {
+			t.Errorf("%q are refused", refused)
+		}
+		return err
+	})
+	for range 2 {
+		worker, batches := h.open(), shuffled()
+		group.Go(func() error {
+			for _, batch := range batches {
+				if _, err := worker.Process(t.Context(), batch); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := h.get(`SELECT concat_ws(' ', outcome, count(*)) FROM stripe_events GROUP BY outcome`), fmt.Sprint("settled ", len(events)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := h.get(`SELECT count(*)::text FROM registrations WHERE seat_held`); got != "30" {
+		t.Errorf("%s hold a place", got)
+	}
+}
