@@ -51,27 +51,29 @@ func (q *queue) add(ctx context.Context, events []store.Received, then func() er
 			t.err = then()
 		}
 	}()
-	return q.wait(before)
+	return before.wait()
 }
 
 // end waits for the last batch.
-func (q *queue) end() error { return q.wait(q.last) }
+func (q *queue) end() error { return q.last.wait() }
 
-func (q *queue) wait(t *turn) error {
+func (t *turn) wait() error {
 	<-t.done
 	return t.err
 }
 
 func (q *queue) take(ctx context.Context, before, t *turn, events []store.Received) error {
 	stored, err := q.early(ctx, before, t, events)
-	if err != nil {
-		close(t.failed)
-		if err := q.wait(before); err != nil {
-			return err
-		}
-		stored, err = Store(ctx, q.store, events, q.refused)
+	if err == nil {
+		q.stored += stored
+		return nil
 	}
-	q.stored += stored
+	close(t.failed)
+	if err := before.wait(); err != nil {
+		return err
+	}
+	again, err := Store(ctx, q.store, events, q.refused)
+	q.stored += stored + again // what was committed before the try failed is not new to the second
 	return err
 }
 
