@@ -44,8 +44,7 @@ const (
 	FromLookup Source = "lookup"
 )
 
-// Fact is one thing known about a payment. Only the fields that its kind carries are set. What stands after Charge is its
-// Detail.
+// Fact is one thing known about a payment. Only the fields that its kind carries are set.
 type Fact struct {
 	ID      string // the event's id, or a deterministic one of Guichet's own
 	Kind    FactKind

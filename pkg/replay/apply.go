@@ -26,20 +26,10 @@ func (r Replay) Apply(ctx context.Context) (Result, error) {
 		}
 	}
 	batches := newQueue(r.Store, refused)
-	err := r.each(ctx, &result.Counts, nil, func(b batch) error {
-		return batches.add(ctx, b.missing, func() error {
-			return Divide(seen.fresh(b.linked), func(ids []string) error {
-				_, err := r.Store.Resettle(ctx, ids)
-				if err == nil {
-					result.Settled += len(ids)
-				}
-				return err
-			}, refused)
-		})
-	})
+	err := r.each(ctx, &result.Counts, nil, func(b batch) error { return batches.add(ctx, b.missing, seen.fresh(b.linked)) })
 	if last := batches.end(); err == nil {
 		err = last
 	}
-	result.Stored = batches.stored
+	result.Stored, result.Settled = batches.stored, batches.settled
 	return result, err
 }

@@ -14,20 +14,25 @@ type queue struct {
 	store   *store.Store
 	refused func(id string, err error)
 	last    *turn
-	stored  int // events that were new; of those whose turn it is
+	// What those did whose turn it was:
+	stored  int // events that were new
+	settled int // registrations, anew
 }
 
 // turn is that of a batch.
 type turn struct {
-	ids    map[string]bool
-	stored chan struct{} // closed when its events are stored, if not committed
-	failed chan struct{} // closed when its first try has failed
+	events        []store.Received
+	registrations []string // their events are stored already; to be settled anew
+	ids           map[string]bool
+
+	stored chan struct{} // closed when its events are stored, if not committed, and the next batch may begin
+	failed chan struct{} // closed when its first try has failed, and the next must give way until it is done
 	done   chan struct{} // closed at the end
 	err    error         // once done
 }
 
-// errTooEarly is that the batch before has to be tried again, for which this one is out of its way.
-var errTooEarly = errors.New("the batch before it is tried again")
+// errTooEarly is that a batch cannot be stored before its turn.
+var errTooEarly = errors.New("the batch before it is not done")
 
 func newQueue(db *store.Store, refused func(id string, err error)) *queue {
 	first := &turn{done: make(chan struct{})}
@@ -35,11 +40,12 @@ func newQueue(db *store.Store, refused func(id string, err error)) *queue {
 	return &queue{store: db, refused: refused, last: first}
 }
 
-// add has events stored and settled; then is called in their turn. It returns when the batch before is done, with its
-// error.
-func (q *queue) add(ctx context.Context, events []store.Received, then func() error) error {
+// add has events stored and settled, and then registrations settled anew. It returns when the batch before is done, with
+// its error.
+func (q *queue) add(ctx context.Context, events []store.Received, registrations []string) error {
 	before, t := q.last, &turn{
-		ids: make(map[string]bool, len(events)), stored: make(chan struct{}), failed: make(chan struct{}), done: make(chan struct{}),
+		events: events, registrations: registrations, ids: make(map[string]bool, len(events)),
+		stored: make(chan struct{}), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	for _, e := range events {
 		t.ids[e.ID] = true
@@ -47,9 +53,7 @@ func (q *queue) add(ctx context.Context, events []store.Received, then func() er
 	q.last = t
 	go func() {
 		defer close(t.done)
-		if t.err = q.take(ctx, before, t, events); t.err == nil {
-			t.err = then()
-		}
+		t.err = q.take(ctx, before, t)
 	}()
 	return before.wait()
 }
@@ -62,40 +66,56 @@ func (t *turn) wait() error {
 	return t.err
 }
 
-func (q *queue) take(ctx context.Context, before, t *turn, events []store.Received) error {
-	stored, err := q.early(ctx, before, t, events)
-	if err == nil {
-		q.stored += stored
-		return nil
+func (q *queue) take(ctx context.Context, before, t *turn) error {
+	stored, err := q.early(ctx, before, t)
+	if err != nil {
+		close(t.failed)
+		if err := before.wait(); err != nil {
+			return err
+		}
+		var again int
+		again, err = Store(ctx, q.store, t.events, q.refused)
+		stored += again // to what was committed before the try failed
 	}
-	close(t.failed)
-	if err := before.wait(); err != nil {
+	q.stored += stored
+	if err != nil {
 		return err
 	}
-	again, err := Store(ctx, q.store, events, q.refused)
-	q.stored += stored + again // what was committed before the try failed is not new to the second
-	return err
+	return Divide(t.registrations, func(ids []string) error {
+		_, err := q.store.Resettle(ctx, ids)
+		if err == nil {
+			q.settled += len(ids)
+		}
+		return err
+	}, q.refused)
 }
 
-// early stores events, and settles them when the batch before is done. Its error is that of the try, or that it is not to be
-// made: an event that both batches hold would have the one wait for the other.
-func (q *queue) early(ctx context.Context, before, t *turn, events []store.Received) (stored int, err error) {
+// early stores events, and settles them when the batch before is done. Not if both batches hold an event: each would wait
+// for the other.
+func (q *queue) early(ctx context.Context, before, t *turn) (stored int, err error) {
 	select {
 	case <-before.stored:
 	case <-before.done:
 	}
-	if len(events) == 0 || slices.ContainsFunc(events, func(e store.Received) bool { return before.ids[e.ID] }) {
+	if len(t.events) == 0 || slices.ContainsFunc(t.events, func(e store.Received) bool { return before.ids[e.ID] }) {
 		return 0, errTooEarly
 	}
-	result, err := q.store.ProcessInTurn(ctx, events, func(ctx context.Context) error {
-		close(t.stored)
+	result, err := q.store.ProcessInTurn(ctx, t.events, func(ctx context.Context) error {
+		if len(t.registrations) == 0 {
+			close(t.stored)
+		}
 		select {
 		case <-before.done:
 			return before.err
 		case <-before.failed:
-			return errTooEarly
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		select {
+		case <-before.done:
+			return before.err
+		default:
+			return errTooEarly
 		}
 	})
 	return len(result.Stored), err

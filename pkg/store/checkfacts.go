@@ -128,7 +128,7 @@ func factText(e Received) string {
 	}
 	return strings.Join([]string{
 		e.Type, string(f.Kind), string(registration.FromStripe), e.Account, livemode, e.APIVersion, e.Registration,
-		f.Session, f.Intent, f.Charge, e.Ignored, f.Detail(),
+		f.Session, f.Intent, f.Charge, e.Ignored, Detail(&f),
 	}, unitSeparator)
 }
 
@@ -202,7 +202,7 @@ func (r inboxRow) compare(e Received) ([]Difference, error) {
 
 // details compares what the fact carries beside its ids, member by member.
 func (c *comparison) details(stored string, f registration.Fact) error {
-	detail := f.Detail()
+	detail := Detail(&f)
 	var has, should map[string]any
 	if err := json.Unmarshal([]byte(detail), &should); err != nil {
 		return fmt.Errorf("fact %s: %w", c.id, err)

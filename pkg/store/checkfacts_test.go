@@ -72,7 +72,7 @@ func TestADetailIsWrittenAsPostgreSQLWritesIt(t *testing.T) {
 	for _, message := range []string{"Your card was declined & that's < 100 %.", "Votre carte a été refusée.", `"Declined" \ not.`} {
 		e := fullFact(1)
 		e.Fact.Message = message
-		if got, want := e.Fact.Detail(), f.get(`SELECT $1::jsonb`, e.Fact.Detail()); got != want {
+		if got, want := store.Detail(e.Fact), f.get(`SELECT $1::jsonb`, store.Detail(e.Fact)); got != want {
 			t.Errorf("%s is written as\n%s", want, got)
 		}
 	}

@@ -18,7 +18,7 @@ type Packed string
 func Pack(e Received) Packed {
 	f := e.Fact
 	return Packed(strings.Join([]string{
-		e.ID, e.Type, strconv.FormatInt(e.Created.Unix(), 10), e.Registration, string(f.Kind), f.Session, f.Intent, f.Charge, f.Detail(),
+		e.ID, e.Type, strconv.FormatInt(e.Created.Unix(), 10), e.Registration, string(f.Kind), f.Session, f.Intent, f.Charge, Detail(f),
 	}, unitSeparator))
 }
 

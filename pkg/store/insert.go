@@ -125,7 +125,7 @@ func (c *columns) add(e Received, registrationID string) {
 	c.sessions = append(c.sessions, f.Session)
 	c.intents = append(c.intents, f.Intent)
 	c.charges = append(c.charges, f.Charge)
-	c.details = append(c.details, f.Detail())
+	c.details = append(c.details, Detail(&f))
 	c.traceparents = append(c.traceparents, e.Traceparent)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/educareschool/guichet/pkg/registration"
+	"github.com/educareschool/guichet/pkg/store"
 )
 
 // stored is a registration as its row and its facts are.
@@ -66,8 +67,7 @@ ORDER BY r.id`)
 func decodeFacts(text []byte) ([]registration.Fact, error) {
 	var rows []struct {
 		ID, Session, Intent, Charge string
-		Kind                        registration.FactKind
-		Source                      registration.Source
+		Kind, Source                string
 		Created                     time.Time
 		Detail                      json.RawMessage
 	}
@@ -76,12 +76,13 @@ func decodeFacts(text []byte) ([]registration.Fact, error) {
 	}
 	var out []registration.Fact
 	for _, r := range rows {
-		var f registration.Fact
-		if err := f.ReadDetail(string(r.Detail)); err != nil {
+		f, err := store.Entry{
+			ID: r.ID, Kind: r.Kind, Source: r.Source, Created: &r.Created,
+			Session: r.Session, Intent: r.Intent, Charge: r.Charge, Detail: r.Detail,
+		}.Fact()
+		if err != nil {
 			return nil, err
 		}
-		f.ID, f.Kind, f.Source, f.Created = r.ID, r.Kind, r.Source, r.Created
-		f.Session, f.Intent, f.Charge = r.Session, r.Intent, r.Charge
 		out = append(out, f)
 	}
 	return out, nil

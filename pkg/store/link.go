@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"github.com/educareschool/guichet/pkg/registration"
@@ -79,8 +80,15 @@ const resolveQuery = `
 SELECT k.n,` + registrationOf + `
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (ref, session, intent, charge, n)`
 
+// resolveBeforeQuery leaves out the facts that its own transaction has stored.
+var resolveBeforeQuery = strings.ReplaceAll(resolveQuery, "f.registration_id IS NOT NULL", "f.registration_id IS NOT NULL AND f.xmin <> pg_current_xact_id()::xid")
+
 // resolve returns the registrations of the events that have one, by event id.
 func (t *tx) resolve(ctx context.Context, events []Received) (map[string]string, error) {
+	return t.resolveBy(ctx, t.statements.resolve, events)
+}
+
+func (t *tx) resolveBy(ctx context.Context, statement *sqlx.Stmt, events []Received) (map[string]string, error) {
 	var ids, refs, sessions, intents, charges []string
 	for _, e := range events {
 		if e.Fact == nil {
@@ -100,7 +108,7 @@ func (t *tx) resolve(ctx context.Context, events []Received) (map[string]string,
 	if len(ids) == 0 {
 		return links, nil
 	}
-	err := t.each(ctx, t.statements.resolve, func(rows *sql.Rows) error {
+	err := t.each(ctx, statement, func(rows *sql.Rows) error {
 		var n int
 		var id *string
 		if err := rows.Scan(&n, &id); err != nil || id == nil {
@@ -263,7 +271,7 @@ type factRow struct {
 
 func (r factRow) fact() (registration.Fact, error) {
 	var f registration.Fact
-	if err := f.ReadDetail(r.detail); err != nil {
+	if err := readDetail(&f, r.detail); err != nil {
 		return f, fmt.Errorf("fact %s: %w", r.id, err)
 	}
 	f.ID, f.Kind, f.Source, f.Created = r.id, registration.FactKind(r.kind), registration.Source(r.source), r.created.UTC()

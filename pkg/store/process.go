@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -74,9 +75,9 @@ func (s *Store) Process(ctx context.Context, events []Received) (Result, error) 
 	return result, s.catchUp(ctx, &result, known)
 }
 
-// ProcessInTurn is one try of Process which, with the events stored and nothing settled or committed, waits for turn. What
-// was committed before that returns counts as if it had been before the call; an error of it is returned, and nothing is stored.
-// Until then it holds up whoever stores one of the events, and nobody else.
+// ProcessInTurn is one try of Process, for events of Stripe's, which waits for turn with the events stored and nothing settled
+// or committed. What was committed before that returns counts as if it had been before the call. An error of it is
+// returned. While it waits it holds up whoever stores one of the events or changes the tables themselves.
 func (s *Store) ProcessInTurn(ctx context.Context, events []Received, turn func(context.Context) error) (Result, error) {
 	events = distinct(events)
 	var result Result
@@ -145,11 +146,10 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func
 		if err := turn(ctx); err != nil {
 			return Result{}, keys{}, err
 		}
-		missed, err := t.look(ctx, known)
-		if err != nil {
+		t.now = s.now()
+		if found, err = t.linkAnew(ctx, events, links, known); err != nil {
 			return Result{}, keys{}, err
 		}
-		maps.Copy(found, missed)
 	}
 	adopted, err := t.adopt(ctx, found, known)
 	if err != nil {
@@ -176,7 +176,12 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func
 func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 	for {
 		pool := &tx{statements: s.statements, now: s.now()}
-		missed, err := pool.look(ctx, known)
+		links, err := pool.resolve(ctx, known.waiting)
+		if err != nil {
+			return err
+		}
+		maps.Copy(known.ids, links)
+		missed, err := pool.found(ctx, known)
 		if err != nil || len(missed) == 0 {
 			return err
 		}
@@ -196,13 +201,37 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 	}
 }
 
-// look returns the waiting facts that the keys link, or that can tell their registration by now.
-func (t *tx) look(ctx context.Context, known keys) (findings, error) {
-	links, err := t.resolve(ctx, known.waiting)
+// errOvertaken is that events were stored with links that are others by now.
+var errOvertaken = errors.New("what was committed meanwhile links its events otherwise")
+
+// linkAnew links events, which were stored with links, as if they were stored only now: it returns the facts that the keys
+// find, of the events or waiting before, and adds the keys of events that found their registration meanwhile.
+func (t *tx) linkAnew(ctx context.Context, events []Received, links map[string]string, known keys) (findings, error) {
+	anew := map[string]string{}
+	var open []Received
+	for _, e := range events {
+		if id := links[e.ID]; id != "" && id == e.Registration {
+			anew[e.ID] = id // nothing is surer
+		} else {
+			open = append(open, e)
+		}
+	}
+	resolved, err := t.resolveBy(ctx, t.statements.resolveBefore, open)
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(known.ids, links)
+	maps.Copy(anew, resolved)
+	linkWithin(events, anew)
+	for _, e := range events {
+		switch id := anew[e.ID]; {
+		case id == links[e.ID]:
+		case links[e.ID] != "":
+			return nil, errOvertaken
+		default:
+			known.ids[e.ID] = id
+			known.add(*e.Fact, id)
+		}
+	}
 	return t.found(ctx, known)
 }
 

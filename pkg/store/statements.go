@@ -11,7 +11,8 @@ import (
 // statements are prepared once and then on each connection at its first use: unprepared, a batch takes
 // twice the round trips and is planned anew each time.
 type statements struct {
-	resolve, insert, found, adopt             *sqlx.Stmt
+	resolve, resolveBefore                    *sqlx.Stmt
+	insert, found, adopt                      *sqlx.Stmt
 	lockRegistrations, loadFacts              *sqlx.Stmt
 	lockEvents, countWaiting, write, clearDue *sqlx.Stmt
 	syncAttention, clearUnlinked              *sqlx.Stmt
@@ -30,6 +31,7 @@ func prepare(ctx context.Context, db *sqlx.DB) (statements, error) {
 		query string
 	}{
 		{&s.resolve, resolveQuery},
+		{&s.resolveBefore, resolveBeforeQuery},
 		{&s.insert, insertQuery()},
 		{&s.found, waitingFor(1, keyColumns()...)},
 		{&s.adopt, adoptQuery},

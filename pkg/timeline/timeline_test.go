@@ -1,7 +1,6 @@
 package timeline_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,15 +32,11 @@ func row(change func(*store.Registered)) *store.Registered {
 
 // entry is an event of the registration, made and processed so long after noon.
 func entry(id string, after time.Duration, f registration.Fact) store.Entry {
-	detail, err := json.Marshal(f)
-	if err != nil {
-		panic(err)
-	}
 	created := noon.Add(after)
 	received := created.Add(300 * time.Millisecond)
 	e := store.Entry{
 		ID: id, Type: "x", Outcome: store.EventSettled, RegistrationID: "reg-1", Kind: string(f.Kind), Source: string(f.Source),
-		Created: &created, ReceivedAt: &received, StoredAt: received.Add(time.Millisecond), Session: f.Session, Intent: f.Intent, Charge: f.Charge, Detail: detail,
+		Created: &created, ReceivedAt: &received, StoredAt: received.Add(time.Millisecond), Session: f.Session, Intent: f.Intent, Charge: f.Charge, Detail: []byte(store.Detail(&f)),
 	}
 	if e.Source == "" {
 		e.Source = string(registration.FromStripe)
