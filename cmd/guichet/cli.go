@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,8 +112,9 @@ func report(s surroundings, err error, command string) int {
 // helpFor names the command whose help helps with a mistake in the line.
 func helpFor(err error) string {
 	var parse *kong.ParseError
-	if errors.As(err, &parse) && parse.Context.Selected() != nil {
-		return parse.Context.Selected().FullPath()
+	if !errors.As(err, &parse) || parse.Context.Selected() == nil {
+		return "guichet"
 	}
-	return "guichet"
+	command := parse.Context.Selected()
+	return cmp.Or(command.DefaultCmd, command).FullPath()
 }

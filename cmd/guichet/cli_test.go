@@ -52,15 +52,16 @@ func TestRun_TellsMistakesInTheArgumentsApart(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown command":   {[]string{"triger"}, "triger"},
-		"unknown flag":      {[]string{"trigger", "--registratoin=reg-1", "charge.refunded"}, "--registration"},
-		"unknown output":    {[]string{"trigger", "--list", "-o", "xml"}, "--output"},
-		"missing type":      {[]string{"trigger"}, "--list"},
-		"unknown variant":   {[]string{"trigger", "charge.dispute.closed", "--dispute-status=drawn", "--print"}, "won"},
-		"negative amount":   {[]string{"trigger", "charge.refunded", "--amount=-1", "--print"}, "--amount"},
-		"nowhere to send":   {[]string{"trigger", "charge.refunded"}, "GUICHET_URL"},
-		"not an address":    {[]string{"trigger", "charge.refunded", "--url=localhost:8080"}, "localhost:8080"},
-		"too much refunded": {[]string{"trigger", "charge.refunded", "--amount=5", "--refund-total=6", "--print"}, "5"},
+		"unknown command":     {[]string{"triger"}, "triger"},
+		"unknown flag":        {[]string{"trigger", "--registratoin=reg-1", "charge.refunded"}, "--registration"},
+		"of what is left out": {[]string{"replay", "--from-seq=1"}, "guichet replay run --help"},
+		"unknown output":      {[]string{"trigger", "--list", "-o", "xml"}, "--output"},
+		"missing type":        {[]string{"trigger"}, "--list"},
+		"unknown variant":     {[]string{"trigger", "charge.dispute.closed", "--dispute-status=drawn", "--print"}, "won"},
+		"negative amount":     {[]string{"trigger", "charge.refunded", "--amount=-1", "--print"}, "--amount"},
+		"nowhere to send":     {[]string{"trigger", "charge.refunded"}, "GUICHET_URL"},
+		"not an address":      {[]string{"trigger", "charge.refunded", "--url=localhost:8080"}, "localhost:8080"},
+		"too much refunded":   {[]string{"trigger", "charge.refunded", "--amount=5", "--refund-total=6", "--print"}, "5"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
