@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/educareschool/guichet/pkg/store"
 )
@@ -23,7 +22,6 @@ type queue struct {
 type turn struct {
 	events        []store.Received
 	registrations []string // their events are stored already; to be settled anew
-	ids           map[string]bool
 
 	stored chan struct{} // closed when its events are stored, if not committed, and the next batch may begin
 	failed chan struct{} // closed when its first try has failed, and the next must give way until it is done
@@ -44,11 +42,8 @@ func newQueue(db *store.Store, refused func(id string, err error)) *queue {
 // its error.
 func (q *queue) add(ctx context.Context, events []store.Received, registrations []string) error {
 	before, t := q.last, &turn{
-		events: events, registrations: registrations, ids: make(map[string]bool, len(events)),
+		events: events, registrations: registrations,
 		stored: make(chan struct{}), failed: make(chan struct{}), done: make(chan struct{}),
-	}
-	for _, e := range events {
-		t.ids[e.ID] = true
 	}
 	q.last = t
 	go func() {
@@ -90,15 +85,15 @@ func (q *queue) take(ctx context.Context, before, t *turn) error {
 	}, q.refused)
 }
 
-// early stores events, and settles them when the batch before is done. Not if both batches hold an event: each would wait
-// for the other.
+// early stores events, and settles them when the batch before is done. An event that both hold it waits for, in PostgreSQL and
+// no longer than for any lock. Before registrations are settled, which takes several transactions, the next batch does not begin.
 func (q *queue) early(ctx context.Context, before, t *turn) (stored int, err error) {
+	if len(t.events) == 0 {
+		return 0, before.wait()
+	}
 	select {
 	case <-before.stored:
 	case <-before.done:
-	}
-	if len(t.events) == 0 || slices.ContainsFunc(t.events, func(e store.Received) bool { return before.ids[e.ID] }) {
-		return 0, errTooEarly
 	}
 	result, err := q.store.ProcessInTurn(ctx, t.events, func(ctx context.Context) error {
 		if len(t.registrations) == 0 {
@@ -108,14 +103,9 @@ func (q *queue) early(ctx context.Context, before, t *turn) (stored int, err err
 		case <-before.done:
 			return before.err
 		case <-before.failed:
+			return errTooEarly
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-		select {
-		case <-before.done:
-			return before.err
-		default:
-			return errTooEarly
 		}
 	})
 	return len(result.Stored), err

@@ -80,7 +80,11 @@ SELECT concat_ws(' ', f.id, f.outcome, f.registration_id) FROM stripe_events f
 UNION ALL
 SELECT concat_ws(' ', n.registration_id, n.fact_id, n.kind, n.slot, n.status) FROM notifications n
 UNION ALL
-SELECT concat_ws(' ', a.registration_id, a.fact_id, a.flag, a.object, a.cleared_at IS NULL) FROM attention a`)
+SELECT concat_ws(' ', a.registration_id, a.fact_id, a.flag, a.object, a.cleared_at IS NULL) FROM attention a
+UNION ALL
+SELECT concat_ws(' ', e.id, e.seats_held) FROM events e
+UNION ALL
+SELECT concat_ws(' ', h.registration_id, row_number() OVER (PARTITION BY h.registration_id ORDER BY h.id), to_jsonb(h) - 'id' - 'at') FROM registration_history h`)
 }
 
 // run has batches stored and settled by a queue.
@@ -164,10 +168,13 @@ func TestAQueueMakesWhatOneBatchAfterTheOtherMakes(t *testing.T) {
 			h.sell(fmt.Sprint("event-", round), 3, registrations...)
 		}
 		events := purchases(round, registrations)
+		ignored := store.Received{Event: stripeevent.Event{ID: fmt.Sprint("evt_ignored_", round), Type: "x", Ignored: "type not handled"}, ReceivedAt: noon}
+		other := registration.Fact{Kind: registration.SessionExpired, Session: fmt.Sprintf("cs_%d_0", round)} // of another's session
+		events = append(events, event(fmt.Sprint("evt_other_", round), registrations[1], other), ignored, payment(fmt.Sprint("evt_nobody_", round), "nobody"))
 		random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-		events = append(events, events[random.IntN(len(events))], payment(fmt.Sprint("evt_nobody_", round), "nobody"))
+		events = append(events, events[random.IntN(len(events))])
 		batches := slices.Collect(slices.Chunk(events, size))
-		batches = slices.Insert(batches, 2, nil, batches[1]) // an empty one, and one that comes again
+		batches = slices.Insert(batches, 2, batches[1], nil) // one that comes again, and an empty one
 		if stored, refused, err := queued.run(batches); err != nil || stored != len(events)-1 || refused != nil {
 			t.Fatalf("%d stored, %q refused, %v", stored, refused, err)
 		}
@@ -187,13 +194,18 @@ func TestAQueueMakesWhatOneBatchAfterTheOtherMakes(t *testing.T) {
 
 // untilNoneWaits waits until no batch that is stored waits for its turn.
 func (h *hall) untilNoneWaits() {
-	for range 1000 {
-		if h.get(`SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%INSERT INTO stripe_events%'`) == "" {
+	const query = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%INSERT INTO stripe_events%'`
+	waiting := 1
+	for tries := 0; waiting > 0 && tries < 1000; tries++ {
+		if err := h.db.Get(&waiting, query); err != nil {
+			h.t.Error(err)
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	h.t.Error("a batch keeps waiting, and may hold up another's second try")
+	if waiting > 0 {
+		h.t.Error("a batch keeps waiting, and may hold up another's second try")
+	}
 }
 
 // The batch behind is stored already when the one before has to be tried again.
@@ -263,6 +275,46 @@ func TestAQueueEndsAtItsFirstError(t *testing.T) {
 	}
 	if got := h.get(`SELECT id FROM stripe_events`); got != "evt_1" || q.stored != 1 {
 		t.Errorf("%q are stored, %d counted", got, q.stored)
+	}
+}
+
+// The batch behind is stored already when settling a registration anew fails.
+func TestAQueueDoesNotGoOnWhereSettlingAnewFails(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	h.sell("e", 5, "reg-0", "reg-1", "reg-2")
+	h.db.MustExec(`UPDATE registrations SET status = 'PAID' WHERE id = 'reg-0'`)
+	h.db.MustExec(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$`)
+	h.db.MustExec(`CREATE TRIGGER full_disk BEFORE UPDATE ON registrations FOR EACH ROW WHEN (OLD.id = 'reg-0') EXECUTE FUNCTION full_disk()`)
+	q := newQueue(h.store, func(id string, err error) { t.Errorf("%s: %v", id, err) })
+	first := q.add(t.Context(), []store.Received{payment("evt_1", "reg-1")}, []string{"reg-0"})
+	second := q.add(t.Context(), []store.Received{payment("evt_2", "reg-2")}, nil)
+	if end := q.end(); first != nil || second == nil || end == nil {
+		t.Errorf("%v, %v, %v", first, second, end)
+	}
+	if got := h.get(`SELECT id FROM stripe_events`); got != "evt_1" || q.stored != 1 || q.settled != 0 {
+		t.Errorf("%q are stored, %d and %d counted", got, q.stored, q.settled)
+	}
+}
+
+func TestAQueueSettlesAnewWhatIsStored(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	h.sell("e", 5, "reg-1", "reg-2")
+	if _, err := h.store.Process(t.Context(), []store.Received{payment("evt_1", "reg-1")}); err != nil {
+		t.Fatal(err)
+	}
+	h.db.MustExec(`UPDATE registrations SET status = 'FAILED' WHERE id = 'reg-1'`)
+	q := newQueue(h.store, func(id string, err error) { t.Errorf("%s: %v", id, err) })
+	for _, add := range []error{
+		q.add(t.Context(), nil, nil), q.add(t.Context(), []store.Received{payment("evt_2", "reg-2")}, []string{"reg-1"}), q.end(),
+	} {
+		if add != nil {
+			t.Error(add)
+		}
+	}
+	if got := h.get(`SELECT id || status FROM registrations`); got != "reg-1PAID\nreg-2PAID" || q.stored != 1 || q.settled != 1 {
+		t.Errorf("%s, %d stored, %d settled", got, q.stored, q.settled)
 	}
 }
 

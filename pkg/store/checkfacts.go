@@ -244,29 +244,31 @@ func jsonText(value any) string {
 
 // Registrations returns the registrations to which events are linked, each once, and which of the events are stored.
 func (s *Store) Registrations(ctx context.Context, events []Received) (linked []string, stored map[string]bool, err error) {
-	const query = `SELECT id, coalesce(registration_id, '') FROM stripe_events WHERE id = ANY ($1)`
+	const query = `SELECT id, coalesce(registration_id, '') AS registration_id FROM stripe_events WHERE id = ANY ($1)`
 	ids := make([]string, 0, len(events))
 	for _, e := range events {
 		ids = append(ids, e.ID)
 	}
-	rows, err := s.db.QueryContext(ctx, query, pq.Array(ids))
+	var rows []struct {
+		ID           string
+		Registration string `db:"registration_id"`
+	}
+	err = persist(ctx, func() error {
+		rows = rows[:0]
+		return s.db.SelectContext(ctx, &rows, query, pq.Array(ids))
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("look up events: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
 	stored = make(map[string]bool, len(events))
-	for rows.Next() {
-		var id, registrationID string
-		if err := rows.Scan(&id, &registrationID); err != nil {
-			return nil, nil, fmt.Errorf("look up events: %w", err)
-		}
-		stored[id] = true
-		if registrationID != "" {
-			linked = append(linked, registrationID)
+	for _, r := range rows {
+		stored[r.ID] = true
+		if r.Registration != "" {
+			linked = append(linked, r.Registration)
 		}
 	}
 	slices.Sort(linked)
-	return slices.Compact(linked), stored, rows.Err()
+	return slices.Compact(linked), stored, nil
 }
 
 // EventsOf returns the events that are linked to a registration.

@@ -61,28 +61,23 @@ func (r *Result) add(other Result) {
 // that are stored already change nothing. It returns after the commit. After an error it may or may not be
 // stored, and is to be given again: what of it was left unlinked is then linked.
 func (s *Store) Process(ctx context.Context, events []Received) (Result, error) {
-	events = distinct(events)
-	var result Result
-	var known keys
-	err := s.withTx(ctx, func(t *tx) error {
-		var err error
-		result, known, err = s.process(ctx, t, events, nil)
-		return err
-	})
-	if err != nil {
-		return Result{}, err
-	}
-	return result, s.catchUp(ctx, &result, known)
+	return s.processIn(ctx, s.withTx, events, nil)
 }
 
 // ProcessInTurn is one try of Process, for events of Stripe's, which waits for turn with the events stored and nothing settled
 // or committed. What was committed before that returns counts as if it had been before the call. An error of it is
 // returned. While it waits it holds up whoever stores one of the events or changes the tables themselves.
 func (s *Store) ProcessInTurn(ctx context.Context, events []Received, turn func(context.Context) error) (Result, error) {
+	return s.processIn(ctx, s.once, events, turn)
+}
+
+func (s *Store) processIn(ctx context.Context, transaction func(context.Context, func(*tx) error) error, events []Received,
+	turn func(context.Context) error,
+) (Result, error) {
 	events = distinct(events)
 	var result Result
 	var known keys
-	err := s.once(ctx, func(t *tx) error {
+	err := transaction(ctx, func(t *tx) error {
 		var err error
 		result, known, err = s.process(ctx, t, events, turn)
 		return err

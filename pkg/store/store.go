@@ -52,8 +52,10 @@ var workerSettings = map[string]string{
 	"enable_bitmapscan": "off",
 	"jit":               "off",
 	"plan_cache_mode":   "force_generic_plan",
-	"lock_timeout":      "100ms",
-	"application_name":  "guichet",
+	// What is committed meanwhile must be seen: see catchUp.
+	"default_transaction_isolation": "read committed",
+	"lock_timeout":                  "100ms",
+	"application_name":              "guichet",
 }
 
 // Open connects and refuses a schema that is older than this program.

@@ -60,8 +60,13 @@ func (t *tx) each(ctx context.Context, s *sqlx.Stmt, scan func(*sql.Rows) error,
 // withTx runs work in one transaction, again where it lost to a concurrent one. Work may run several times,
 // and does nothing that a rollback does not undo.
 func (s *Store) withTx(ctx context.Context, work func(*tx) error) error {
+	return persist(ctx, func() error { return s.once(ctx, work) })
+}
+
+// persist does something again where it lost to a concurrent transaction.
+func persist(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
-		err := s.once(ctx, work)
+		err := do()
 		if err == nil || !isConflict(err) || try == maxConflicts {
 			return err
 		}
