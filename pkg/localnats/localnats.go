@@ -63,7 +63,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s, err := run(options)
 	if err != nil {
-		_ = lock.Close()
+		unlockDir(lock)
 		return nil, fmt.Errorf("start nats-server: %w", err)
 	}
 	return &Server{nats: s, lock: lock}, nil
@@ -123,6 +123,12 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// unlockDir gives the folder back at once: a process that is being forked just then has a copy of the file for a moment.
+func unlockDir(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = f.Close()
+}
+
 // URL is what a client connects to.
 func (s *Server) URL() string { return s.nats.ClientURL() }
 
@@ -130,5 +136,5 @@ func (s *Server) URL() string { return s.nats.ClientURL() }
 func (s *Server) Stop() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
-	_ = s.lock.Close()
+	unlockDir(s.lock)
 }

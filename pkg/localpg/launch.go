@@ -172,7 +172,7 @@ func (s *Server) Stop() error {
 		return nil
 	}
 	s.stopped = true
-	defer func() { _ = s.lock.Close() }()
+	defer unlockDir(s.lock)
 	s.end(syscall.SIGINT)
 	ctx, cancel := context.WithTimeout(context.Background(), immediateTimeout)
 	defer cancel()

@@ -60,7 +60,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{dir: dir, lock: lock}
 	if err := s.start(ctx, o); err != nil {
-		_ = lock.Close()
+		unlockDir(lock)
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	return s, nil

@@ -31,6 +31,12 @@ func lockDir(dir string) (*os.File, error) {
 	return f, err
 }
 
+// unlockDir gives the folder back at once: a process that is being forked just then has a copy of the file for a moment.
+func unlockDir(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // #nosec G115 -- a descriptor is small
+	_ = f.Close()
+}
+
 // flock takes a lock that lasts until every copy of the file is closed: this process's, and those of the
 // children that inherit it. It fails with EWOULDBLOCK where it is held.
 func flock(path string) (*os.File, error) {
