@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bytes"
+	"fmt"
 	"sync"
 	"syscall"
 	"time"
@@ -35,7 +36,6 @@ func crashes() []scenario {
 				} else {
 					r.killAfterAnswer()
 				}
-				r.passDeadClaims()
 			},
 		},
 	}
@@ -72,7 +72,7 @@ func (r *run) killBefore(verdict string, let int) {
 		return at // a message that is cut in its middle is none
 	})
 	r.await(caught, "a verdict "+verdict)
-	w.revive()
+	w.revive(func() {})
 }
 
 // killBeforeAnswer kills the worker when its mail has been accepted and before it hears so.
@@ -88,7 +88,7 @@ func (r *run) killBeforeAnswer() {
 	}})
 	r.await(caught, "a mail")
 	r.mails.behave(manner{})
-	w.revive()
+	w.revive(r.passDeadClaims)
 }
 
 // killAfterAnswer kills the worker when it has heard that its mail was accepted and is about to record it.
@@ -108,16 +108,20 @@ func (r *run) killAfterAnswer() {
 	}})
 	r.await(caught, "a mail")
 	r.mails.behave(manner{})
-	w.revive()
+	w.revive(r.passDeadClaims)
 }
 
-// revive starts a program again that was killed, on links as they should be.
-func (w *worker) revive() {
+// revive starts a program again that was killed, on links as they should be; meanwhile is done while it is dead.
+func (w *worker) revive(meanwhile func()) {
 	w.t.Helper()
 	w.kill()
-	for _, l := range append(w.nats, w.postgres) {
+	links := append(w.nats, w.postgres)
+	for _, l := range links {
 		l.watch(nil)
 		l.set(condition{cut: true})
+	}
+	meanwhile()
+	for _, l := range links {
 		l.set(condition{})
 	}
 	w.start()
@@ -134,7 +138,15 @@ func (r *run) await(moment <-chan struct{}, what string) {
 	}
 }
 
-// passDeadClaims lets the time of the killed worker's claims be over; no other worker may have any.
+// passDeadClaims lets the time of a dead worker's claims be over, once PostgreSQL is done with what it was last told. A worker
+// that lives would lose claims of its own, and mail twice.
 func (r *run) passDeadClaims() {
+	r.t.Helper()
+	eventually(r.t, "PostgreSQL hears nothing of the dead worker", func() error {
+		if n := r.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'guichet'`); n > 0 {
+			return fmt.Errorf("it has %d connections", n)
+		}
+		return nil
+	})
 	r.sql(`UPDATE notifications SET leased_until = NULL WHERE status = 'pending' AND leased_until IS NOT NULL`)
 }
