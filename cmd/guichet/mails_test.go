@@ -101,7 +101,7 @@ func TestMailsRetry_SaysWhatItWillDoAndRecordsIt(t *testing.T) {
 		t.Errorf("%+v, mails %s", unasked, w.mailStatuses())
 	}
 	got := w.guichet("mails", "retry", "--failed", "--suppressed", "--yes", "--by", "Ada of the desk")
-	if got.code != service.ExitOK || got.stdout != "2 mails are tried again now.\n" || w.mailStatuses() != "pending pending sent pending" {
+	if got.code != service.ExitOK || got.stdout != "Tried again now: 2 mails.\n" || w.mailStatuses() != "pending pending sent pending" {
 		t.Errorf("%+v, mails %s", got, w.mailStatuses())
 	}
 	var o struct {

@@ -70,7 +70,7 @@ func (c mailsRetry) Run(ctx context.Context, g globals, s surroundings) error {
 	if err != nil {
 		return err
 	}
-	said := fmt.Sprintf("%d mails are tried again now.", len(done.Mails))
+	said := "Tried again now: " + count(len(done.Mails), "mail") + "."
 	if left := len(found) - len(done.Mails); left > 0 {
 		said += fmt.Sprintf(" %d are left as they are: sent, or being sent just now.", left)
 	}
