@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/educareschool/guichet/pkg/filelock"
 )
 
 // ErrInUse is returned where another server uses the folder.
@@ -63,7 +65,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s, err := run(options)
 	if err != nil {
-		unlockDir(lock)
+		filelock.Release(lock)
 		return nil, fmt.Errorf("start nats-server: %w", err)
 	}
 	return &Server{nats: s, lock: lock}, nil
@@ -109,24 +111,14 @@ func (fatalLog) Tracef(string, ...any)  {}
 
 // lockDir keeps a second server off the same store: nats-server itself would start and damage it.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "guichet.lock"), os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- our own folder
-	if err != nil {
+	f, err := filelock.Take(filepath.Join(dir, "guichet.lock"))
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, fmt.Errorf("%s is %w", dir, ErrInUse)
+	case err != nil:
 		return nil, fmt.Errorf("NATS store: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s is %w", dir, ErrInUse)
-		}
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
 	return f, nil
-}
-
-// unlockDir gives the folder back at once: a process that is being forked just then has a copy of the file for a moment.
-func unlockDir(f *os.File) {
-	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
-	_ = f.Close()
 }
 
 // URL is what a client connects to.
@@ -136,5 +128,5 @@ func (s *Server) URL() string { return s.nats.ClientURL() }
 func (s *Server) Stop() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
-	unlockDir(s.lock)
+	filelock.Release(s.lock)
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+
+	"github.com/educareschool/guichet/pkg/filelock"
 )
 
 const (
@@ -172,7 +174,7 @@ func (s *Server) Stop() error {
 		return nil
 	}
 	s.stopped = true
-	defer unlockDir(s.lock)
+	defer filelock.Release(s.lock)
 	s.end(syscall.SIGINT)
 	ctx, cancel := context.WithTimeout(context.Background(), immediateTimeout)
 	defer cancel()

@@ -18,6 +18,8 @@ import (
 	"sync"
 
 	"github.com/lib/pq"
+
+	"github.com/educareschool/guichet/pkg/filelock"
 )
 
 // superuser owns every database of the server.
@@ -60,7 +62,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{dir: dir, lock: lock}
 	if err := s.start(ctx, o); err != nil {
-		unlockDir(lock)
+		filelock.Release(lock)
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	return s, nil

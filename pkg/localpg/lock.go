@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/educareschool/guichet/pkg/filelock"
 )
 
 // ErrInUse is returned for a folder on which another process has a server.
@@ -22,33 +24,13 @@ const (
 	leftoverPoll     = 20 * time.Millisecond
 )
 
-// lockDir keeps a second process off the folder for as long as the file stays open.
+// lockDir keeps a second process off the folder.
 func lockDir(dir string) (*os.File, error) {
-	f, err := flock(filepath.Join(dir, "guichet.lock"))
+	f, err := filelock.Take(filepath.Join(dir, "guichet.lock"))
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("%s is %w", dir, ErrInUse)
 	}
 	return f, err
-}
-
-// unlockDir gives the folder back at once: a process that is being forked just then has a copy of the file for a moment.
-func unlockDir(f *os.File) {
-	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // #nosec G115 -- a descriptor is small
-	_ = f.Close()
-}
-
-// flock takes a lock that lasts until every copy of the file is closed: this process's, and those of the
-// children that inherit it. It fails with EWOULDBLOCK where it is held.
-func flock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- our own folder
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { // #nosec G115 -- a descriptor is small
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return f, nil
 }
 
 // lockServer takes the lock that PostgreSQL's processes inherit and hold as long as one of them lives, and
@@ -58,7 +40,7 @@ func (s *Server) lockServer(ctx context.Context) (*os.File, error) {
 	deadline := time.Now().Add(leftoverPatience)
 	told := false
 	for {
-		f, err := flock(path)
+		f, err := filelock.Take(path)
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return f, err
 		}
