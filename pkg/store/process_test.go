@@ -72,3 +72,33 @@ func TestABatchIsStoredWhollyOrNotAtAll(t *testing.T) {
 	f.process(paidFor(1, "reg-1"))
 	f.wantState("reg-1", "PAID seat ")
 }
+
+// Facts are read by a statement after the lock's, whose snapshot may be older than the lock.
+func TestWhatIsCommittedWhileABatchWaitsForItsRegistrationCounts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.event("e", 5)
+	f.register("e", "reg-1")
+	other, err := f.db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }() // after the commit it does nothing
+	other.MustExec(`SELECT FROM registrations WHERE id = 'reg-1' FOR NO KEY UPDATE`)
+	other.MustExec(`
+INSERT INTO stripe_events (id, type, outcome, registration_id, kind, created, session_id, intent_id)
+VALUES ('evt_other', 'checkout.session.completed', 'settled', 'reg-1', 'paid', $1, 'cs_reg-1', 'pi_reg-1')`, noon)
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.store.Process(t.Context(), []store.Received{failedFor(1, "reg-1")})
+		done <- err
+	}()
+	f.untilBlocked()
+	if err := other.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	f.wantState("reg-1", "PAID seat ")
+}
