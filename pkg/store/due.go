@@ -172,7 +172,7 @@ func (s *Store) standings(ctx context.Context, ids []string, now time.Time) ([]S
 		return nil, nil
 	}
 	pool := &tx{statements: s.statements, now: now}
-	rows, err := pool.registrations(ctx, ids)
+	rows, err := pool.registrations(ctx, ids, false)
 	if err != nil {
 		return nil, err
 	}

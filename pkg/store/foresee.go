@@ -76,7 +76,7 @@ func (s *Store) ForeseeSettled(ctx context.Context, ids []string) ([]Foreseen, e
 func (s *Store) foresee(ctx context.Context, ids []string, more map[string][]registration.Fact) ([]Foreseen, error) {
 	var out []Foreseen
 	err := s.snapshot(ctx, func(t *tx) error {
-		rows, err := t.registrations(ctx, ids)
+		rows, err := t.registrations(ctx, ids, false)
 		if err != nil {
 			return err
 		}

@@ -108,7 +108,7 @@ func (s *Store) relink(ctx context.Context, unlink func(*tx) (before []string, e
 				known.ids[e.ID] = id
 			}
 		}
-		there, err := t.registrations(ctx, before)
+		there, err := t.registrations(ctx, before, false)
 		if err != nil {
 			return err
 		}

@@ -142,7 +142,7 @@ func (t *tx) describe(ctx context.Context, n *Notification, p registration.Polic
 	case n.RegistrationID == "":
 		return t.describeUnlinked(ctx, n)
 	}
-	rows, err := t.registrations(ctx, []string{n.RegistrationID})
+	rows, err := t.registrations(ctx, []string{n.RegistrationID}, false)
 	if err != nil || len(rows) == 0 {
 		return err
 	}

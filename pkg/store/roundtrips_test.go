@@ -49,7 +49,7 @@ func TestABatchTakesFewRoundTrips(t *testing.T) {
 	if err != nil || len(result.Stored) != facts {
 		t.Fatalf("%d stored, %v", len(result.Stored), err)
 	}
-	if n := trips.Load() - before; n < 5 || n > 7 {
+	if n := trips.Load() - before; n < 5 || n > 8 {
 		t.Errorf("%d round trips for %d events", n, facts)
 	}
 }

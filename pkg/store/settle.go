@@ -64,23 +64,8 @@ FROM registrations r
 WHERE r.id = ANY ($1)
 ORDER BY r.id`
 
-const factColumns = `
-       f.registration_id,
-       f.id,
-       f.kind,
-       f.source,
-       f.created,
-       f.session_id,
-       f.intent_id,
-       f.charge_id,
-       f.detail`
-
-// A row is a registration or a fact.
-const lockRegistrationsQuery = `
-SELECT` + registrationColumns + `,` + factColumns + `
-FROM guichet_lock_registrations($1) locked
-CROSS JOIN LATERAL (SELECT (locked.registration).*) r
-CROSS JOIN LATERAL (SELECT (locked.fact).*) f`
+const lockRegistrationsQuery = loadRegistrationsQuery + `
+FOR NO KEY UPDATE`
 
 // settle makes the registrations to which facts were linked, and the due ones, what their facts say. It locks
 // them, so that no two transactions settle one at once. Known is for what it was looked whether facts wait: a
@@ -90,7 +75,7 @@ func (s *Store) settle(ctx context.Context, t *tx, linked, due []string, known k
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := t.lockRegistrations(ctx, ids)
+	rows, err := t.registrations(ctx, ids, true)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +87,9 @@ func (s *Store) settle(ctx context.Context, t *tx, linked, due []string, known k
 	}
 	if slices.ContainsFunc(linked, func(id string) bool { return !there[id] }) {
 		return nil, errVanished
+	}
+	if err := t.loadFacts(ctx, rows); err != nil {
+		return nil, err
 	}
 	for _, r := range rows {
 		r.state = registration.Settle(r.Registration, r.facts, s.policy)
@@ -115,36 +103,14 @@ func (s *Store) settle(ctx context.Context, t *tx, linked, due []string, known k
 	return t.write(ctx, rows, s.mailing)
 }
 
-// lockRegistrations locks registrations and reads them with their facts. It leaves out those that are not there.
-func (t *tx) lockRegistrations(ctx context.Context, ids []string) ([]*row, error) {
-	var out []*row
-	byID := make(map[string]*row, len(ids))
-	err := t.each(ctx, t.statements.lockRegistrations, func(rows *sql.Rows) error {
-		var of string
-		var f factRow
-		r, err := scanRow(rows, f.columns(&of)...)
-		switch {
-		case err != nil:
-			return err
-		case of == "":
-			byID[r.ID] = r
-			out = append(out, r)
-			return nil
-		case byID[of] == nil: // it was deleted meanwhile
-			return nil
-		}
-		return byID[of].addFact(f)
-	}, pq.Array(ids))
-	if err != nil {
-		return nil, fmt.Errorf("lock registrations: %w", err)
+// registrations loads rows by id, locked or not. It leaves out those that are not there.
+func (t *tx) registrations(ctx context.Context, ids []string, locked bool) ([]*row, error) {
+	statement := t.statements.loadRegistrations
+	if locked {
+		statement = t.statements.lockRegistrations
 	}
-	return out, nil
-}
-
-// registrations reads rows by id. It leaves out those that are not there.
-func (t *tx) registrations(ctx context.Context, ids []string) ([]*row, error) {
 	var out []*row
-	err := t.each(ctx, t.statements.loadRegistrations, func(rows *sql.Rows) error {
+	err := t.each(ctx, statement, func(rows *sql.Rows) error {
 		r, err := scanRow(rows)
 		out = append(out, r)
 		return err
@@ -155,26 +121,25 @@ func (t *tx) registrations(ctx context.Context, ids []string) ([]*row, error) {
 	return out, nil
 }
 
-// scanRow reads a row of registrationColumns and of more.
-func scanRow(rows *sql.Rows, more ...any) (*row, error) {
+// scanRow reads a row of registrationColumns.
+func scanRow(rows *sql.Rows) (*row, error) {
 	r := &row{}
-	times := []*time.Time{&r.SessionSetAt, &r.SessionCreatedAt, &r.SessionExpiresAt, &r.deadline, &r.paidAt}
-	err := rows.Scan(append([]any{
-		null(&r.ID), null(&r.eventID), null(&r.CreatedAt), &r.AmountDue, null(&r.Currency), null(&r.Session), null(times[0]), null(times[1]), null(times[2]),
-		null(&r.status), null(&r.cause), null(&r.seatWished), null(&r.seatHeld), (*pq.StringArray)(&r.attention), null(times[3]), null(times[4]), &r.removed, &r.due,
-	}, more...)...)
-	for _, t := range times {
-		*t = t.UTC()
-	}
+	var currency, session *string
+	var setAt, createdAt, expiresAt, deadline, paidAt *time.Time
+	err := rows.Scan(&r.ID, &r.eventID, &r.CreatedAt, &r.AmountDue, &currency, &session, &setAt, &createdAt, &expiresAt,
+		&r.status, &r.cause, &r.seatWished, &r.seatHeld, (*pq.StringArray)(&r.attention), &deadline, &paidAt, &r.removed, &r.due)
+	r.Currency, r.Session = deref(currency), deref(session)
+	r.SessionSetAt, r.SessionCreatedAt, r.SessionExpiresAt = orZero(setAt), orZero(createdAt), orZero(expiresAt)
+	r.deadline, r.paidAt = orZero(deadline), orZero(paidAt)
 	return r, err
 }
 
 const loadFactsQuery = `
-SELECT` + factColumns + `
+SELECT f.registration_id, f.id, f.kind, f.source, f.created, f.session_id, f.intent_id, f.charge_id, f.detail
 FROM stripe_events f
 WHERE f.registration_id = ANY ($1)`
 
-// loadFacts reads the facts of the rows.
+// loadFacts reads the facts of the rows. After the lock it must be a statement of its own, to see what was committed before it.
 func (t *tx) loadFacts(ctx context.Context, of []*row) error {
 	byID := make(map[string]*row, len(of))
 	ids := make([]string, 0, len(of))
@@ -183,40 +148,19 @@ func (t *tx) loadFacts(ctx context.Context, of []*row) error {
 		ids = append(ids, r.ID)
 	}
 	err := t.each(ctx, t.statements.loadFacts, func(rows *sql.Rows) error {
-		var of string
+		var id string
 		var f factRow
-		if err := rows.Scan(f.columns(&of)...); err != nil {
+		if err := rows.Scan(&id, &f.id, &f.kind, &f.source, &f.created, &f.session, &f.intent, &f.charge, &f.detail); err != nil {
 			return err
 		}
-		return byID[of].addFact(f)
+		fact, err := f.fact()
+		byID[id].facts = append(byID[id].facts, fact)
+		return err
 	}, pq.Array(ids))
 	if err != nil {
 		return fmt.Errorf("load facts: %w", err)
 	}
 	return nil
-}
-
-func (r *row) addFact(f factRow) error {
-	fact, err := f.fact()
-	r.facts = append(r.facts, fact)
-	return err
-}
-
-// columns are what factColumns is read into.
-func (r *factRow) columns(of *string) []any {
-	return []any{null(of), null(&r.id), null(&r.kind), null(&r.source), null(&r.created), &r.session, &r.intent, &r.charge, null(&r.detail)}
-}
-
-// null reads a column that may be null into a value, as its zero value.
-func null[T any](into *T) sql.Scanner { return nullable[T]{into} }
-
-type nullable[T any] struct{ into *T }
-
-func (n nullable[T]) Scan(from any) error {
-	var v sql.Null[T]
-	err := v.Scan(from)
-	*n.into = v.V
-	return err
 }
 
 func orZero(t *time.Time) time.Time {
