@@ -78,12 +78,8 @@ func TestALostConnectionIsNoErrorOfTheDataAndTheBatchCanBeGivenAgain(t *testing.
 		t.Fatal(err)
 	}
 	platform.MustExec(`UPDATE registrations SET name = 'x'`)
-	done := make(chan error)
 	batch := []store.Received{paidFor(1, "reg-1"), fact(2, registration.IntentSucceeded, "", of("", "pi_reg-1", "ch"))}
-	go func() {
-		_, err := f.store.Process(context.Background(), batch)
-		done <- err
-	}()
+	done := f.processing(batch...)
 	eventually(t, "the blocked connection is ended", func() bool {
 		return f.get(`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) != "0"
 	})
@@ -125,11 +121,7 @@ func TestALockThatIsNotGotIsTriedForAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	platform.MustExec(`UPDATE registrations SET name = 'x'`)
-	done := make(chan error)
-	go func() {
-		_, err := f.store.Process(context.Background(), []store.Received{paidFor(1, "reg-1")})
-		done <- err
-	}()
+	done := f.processing(paidFor(1, "reg-1"))
 	tries := map[string]bool{}
 	eventually(t, "it has been tried three times", func() bool {
 		for _, started := range f.list(`SELECT xact_start::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) {
@@ -185,11 +177,7 @@ func TestThePlatformDoesNotLoseADeadlock(t *testing.T) {
 			t.Fatal(err)
 		}
 		platform.MustExec(`UPDATE registrations SET name = 'x' WHERE id = 'reg-b'`)
-		done := make(chan error)
-		go func() {
-			_, err := f.store.Process(context.Background(), []store.Received{canceledFor(2*round, "reg-a"), canceledFor(2*round+1, "reg-b")})
-			done <- err
-		}()
+		done := f.processing(canceledFor(2*round, "reg-a"), canceledFor(2*round+1, "reg-b"))
 		f.untilBlocked() // it holds reg-a
 		if _, err := platform.Exec(`UPDATE registrations SET name = 'x' WHERE id = 'reg-a'`); err != nil {
 			t.Errorf("the platform: %v", err)

@@ -104,6 +104,16 @@ func (f *fixture) process(events ...store.Received) store.Result {
 	return result
 }
 
+// processing begins a batch beside the test; what it returns says how that ends.
+func (f *fixture) processing(events ...store.Received) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.store.Process(context.Background(), events)
+		done <- err
+	}()
+	return done
+}
+
 func (f *fixture) sweep() store.Result {
 	f.t.Helper()
 	result, _, err := f.store.Sweep(context.Background(), 1000)

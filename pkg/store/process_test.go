@@ -73,7 +73,7 @@ func TestABatchIsStoredWhollyOrNotAtAll(t *testing.T) {
 	f.wantState("reg-1", "PAID seat ")
 }
 
-// Facts are read by a statement after the lock's, whose snapshot may be older than the lock.
+// A statement that waits for a lock sees what was committed before it began: the facts need one of their own after it.
 func TestWhatIsCommittedWhileABatchWaitsForItsRegistrationCounts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -88,11 +88,7 @@ func TestWhatIsCommittedWhileABatchWaitsForItsRegistrationCounts(t *testing.T) {
 	other.MustExec(`
 INSERT INTO stripe_events (id, type, outcome, registration_id, kind, created, session_id, intent_id)
 VALUES ('evt_other', 'checkout.session.completed', 'settled', 'reg-1', 'paid', $1, 'cs_reg-1', 'pi_reg-1')`, noon)
-	done := make(chan error, 1)
-	go func() {
-		_, err := f.store.Process(t.Context(), []store.Received{failedFor(1, "reg-1")})
-		done <- err
-	}()
+	done := f.processing(failedFor(1, "reg-1"))
 	f.untilBlocked()
 	if err := other.Commit(); err != nil {
 		t.Fatal(err)
