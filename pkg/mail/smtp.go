@@ -27,6 +27,7 @@ type SMTP struct {
 	turn    chan struct{} // holds a token while somebody uses what follows
 	open    *conversation // nil without a connection
 	idle    *time.Timer
+	kept    uint64 // how often a connection was kept
 	closed  bool
 }
 
@@ -93,16 +94,17 @@ func (s *SMTP) keep() {
 		s.open = nil
 		return
 	}
-	s.idle = time.AfterFunc(s.options.Idle, s.tire)
+	s.kept++
+	nth := s.kept
+	s.idle = time.AfterFunc(s.options.Idle, func() { s.tire(nth) })
 }
 
-// tire ends a connection that no mail has come for; one in use is left alone.
-func (s *SMTP) tire() {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+// tire ends a connection that no mail has come for since it was kept for the nth time.
+func (s *SMTP) tire(nth uint64) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if s.kept == nth {
 		s.leave()
-	default:
 	}
 }
 
