@@ -67,18 +67,21 @@ func (w *worker) drain(ctx, work context.Context, consumer jetstream.Consumer) e
 		defer close(incoming)
 		w.receive(messages, incoming)
 	}()
-	settled := make(chan settlement, 1)
+	after := make(chan func(), 1)
 	var answering sync.WaitGroup
 	answering.Go(func() {
-		for s := range settled { // while the batch after it is in its transaction
-			w.report(s)
-			w.answer(work, ack, s.batch, nil)
+		for do := range after { // while the next batch is in its transaction
+			do()
 		}
 	})
+	s := settler{worker: w, after: after}
 	for first := range incoming {
-		w.handle(work, take(first, incoming), settled)
+		s.handle(work, take(first, incoming))
+		if len(incoming) == 0 {
+			s.finish(work)
+		}
 	}
-	close(settled)
+	close(after)
 	answering.Wait()
 	return nil
 }

@@ -50,16 +50,24 @@ func judge(err error, size int, deliveries uint64, stopping bool) verdict {
 
 // settlement is a batch that is committed, and not answered yet.
 type settlement struct {
+	*store.Committed
 	batch     []*message
-	result    store.Result
 	took      time.Duration
 	committed time.Time
 }
 
-// handle settles a batch: what is committed it hands on, the other messages it answers. Those that come again go apart:
-// what made their last batch fail may be among them, and their neighbours are not to be tried over and over for it. Dead
-// letters are made last.
-func (w *worker) handle(ctx context.Context, batch []*message, settled chan<- settlement) {
+// settler settles one batch after the other. A batch that is committed is looked after (see store.CatchUp) with the one
+// that follows it, or at once where none is there yet, and acknowledged only then.
+type settler struct {
+	*worker
+	last  *settlement   // committed, and not looked after
+	after chan<- func() // what is to be done in turn about what is committed, beside the next batch
+}
+
+// handle settles a batch: what is committed becomes the last one, the other messages it answers. Those that come again go
+// apart: what made their last batch fail may be among them, and their neighbours are not to be tried over and over for it.
+// Dead letters are made last.
+func (s *settler) handle(ctx context.Context, batch []*message) {
 	var fresh, again, undecoded []*message
 	for _, m := range batch {
 		switch {
@@ -73,48 +81,108 @@ func (w *worker) handle(ctx context.Context, batch []*message, settled chan<- se
 	}
 	for _, part := range [][]*message{fresh, again} {
 		if len(part) > 0 {
-			w.settle(ctx, part, settled)
+			s.settle(ctx, part, false)
 		}
 	}
 	for _, m := range undecoded {
-		w.answer(ctx, judge(m.undecoded, 1, m.deliveries, false), []*message{m}, m.undecoded)
+		s.answer(ctx, judge(m.undecoded, 1, m.deliveries, false), []*message{m}, m.undecoded)
 	}
 }
 
-func (w *worker) settle(ctx context.Context, batch []*message, settled chan<- settlement) {
+// settle has a batch committed, or answers it. One that goes alone is looked after before its verdict.
+func (s *settler) settle(ctx context.Context, batch []*message, alone bool) {
+	for try := 0; ; try++ {
+		started := time.Now()
+		span := s.startBatch(batch, started)
+		committed, err := s.commit(ctx, batch, alone)
+		v := judge(err, len(batch), batch[0].deliveries, ctx.Err() != nil)
+		if v != ack && s.last != nil {
+			v = wait // the last one may be at fault
+		}
+		s.endBatch(span, batch, v, started)
+		s.metrics.batch(v, len(batch), time.Since(started))
+		switch v {
+		case ack:
+			now := time.Now()
+			s.next(ctx, &settlement{committed, batch, now.Sub(started), now})
+			if alone {
+				s.finish(ctx)
+			}
+			return
+		case split:
+			s.settle(ctx, batch[:len(batch)/2], alone)
+			s.settle(ctx, batch[len(batch)/2:], alone)
+			return
+		case wait:
+			s.log.Warn("The database did not take a batch, trying again",
+				zap.Int("events", len(batch)), zap.Int(logging.Attempt, try+1), zap.Error(err))
+			if s.last != nil {
+				s.finish(ctx)
+				s.settle(ctx, batch, alone)
+				return
+			}
+			if try == 0 {
+				s.reportFailure(batch)
+			}
+			pause(ctx, backoff(try))
+			continue
+		case again, deadLetter:
+			s.reportFailure(batch)
+		}
+		s.answer(ctx, v, batch, err)
+		return
+	}
+}
+
+func (s *settler) commit(ctx context.Context, batch []*message, alone bool) (*store.Committed, error) {
 	events := make([]store.Received, len(batch))
 	for i, m := range batch {
 		events[i] = m.event
 	}
-	for try := 0; ; try++ {
-		started := time.Now()
-		span := w.startBatch(batch, started)
-		result, err := w.store.Process(ctx, events)
-		v := judge(err, len(batch), batch[0].deliveries, ctx.Err() != nil)
-		w.endBatch(span, batch, v, started)
-		w.metrics.batch(v, len(batch), time.Since(started))
-		switch v {
-		case ack:
-			now := time.Now()
-			settled <- settlement{batch, result, now.Sub(started), now}
-			return
-		case split:
-			w.settle(ctx, batch[:len(batch)/2], settled)
-			w.settle(ctx, batch[len(batch)/2:], settled)
-			return
-		case wait:
-			if try == 0 {
-				w.reportFailure(batch)
-			}
-			w.log.Warn("The database did not take a batch, trying again",
-				zap.Int("events", len(batch)), zap.Int(logging.Attempt, try+1), zap.Error(err))
-			pause(ctx, backoff(try))
-			continue
-		case again, deadLetter:
-			w.reportFailure(batch)
+	if alone {
+		result, err := s.store.Process(ctx, events)
+		return &store.Committed{Result: result}, err
+	}
+	var before *store.Committed
+	if s.last != nil {
+		before = s.last.Committed
+	}
+	return s.store.ProcessAfter(ctx, before, events)
+}
+
+// next makes a batch the last one: the one before it was looked after in its transaction.
+func (s *settler) next(ctx context.Context, committed *settlement) {
+	before := s.last
+	s.last = committed
+	s.after <- func() {
+		s.report(committed)
+		if before != nil {
+			s.reportWaiting(before.Waiting, committed.Links)
+			s.answer(ctx, ack, before.batch, nil)
 		}
-		w.answer(ctx, v, batch, err)
+	}
+}
+
+// finish looks after the last batch by itself. Where that fails, whichever of its events is at fault is found by settling
+// it anew.
+func (s *settler) finish(ctx context.Context) {
+	last := s.last
+	if last == nil {
 		return
+	}
+	s.last = nil
+	more, err := s.store.CatchUp(ctx, last.Committed)
+	s.after <- func() {
+		s.reportLinks(more)
+		s.reportWaiting(last.Waiting, more.Links)
+		if err == nil {
+			s.answer(ctx, ack, last.batch, nil)
+		}
+	}
+	if err != nil {
+		s.log.Warn("What was committed beside a batch could not be looked for, settling it anew",
+			zap.Int("events", len(last.batch)), zap.Error(err))
+		s.settle(ctx, last.batch, true)
 	}
 }
 
@@ -177,20 +245,19 @@ func (w *worker) reportFailure(batch []*message) {
 }
 
 // report logs the guide's lines for what a batch did.
-func (w *worker) report(s settlement) {
-	result := s.result
+func (w *worker) report(s *settlement) {
 	fresh := 0
 	for _, m := range s.batch {
-		if !result.Stored[m.event.ID] {
+		if !s.Stored[m.event.ID] {
 			w.metrics.event(m.event.Type, eventDuplicate)
 			continue
 		}
 		fresh++
-		delete(result.Stored, m.event.ID) // a batch may hold an event twice
+		delete(s.Stored, m.event.ID) // a batch may hold an event twice
 		w.guide.received(m.event)
 		w.metrics.stored(m.event, s.committed)
 	}
-	w.reportLinks(result)
+	w.reportLinks(s.Result)
 	w.log.Debug("Batch settled", zap.Int("events", len(s.batch)), zap.Int("new", fresh), zap.Duration(logging.Duration, s.took))
 }
 
@@ -207,23 +274,28 @@ func (w *worker) reportLinks(result store.Result) {
 	if len(result.Links)+len(result.Changes) > 0 {
 		wake(w.mailed)
 	}
-	if len(result.Waiting) > 0 {
-		wake(w.unlinked)
-	}
 	for _, link := range result.Links {
 		w.guide.handled(link)
-	}
-	linked := map[string]bool{}
-	for _, link := range result.Links {
-		linked[link.Fact.ID] = true
-	}
-	for _, e := range result.Waiting {
-		if !linked[e.ID] && e.Registration != "" {
-			w.guide.failed(e, "no such registration yet")
-		}
 	}
 	for _, c := range result.Changes {
 		w.log.Info("Registration settled", zap.String(logging.RegistrationID, c.RegistrationID),
 			zap.String("from", string(c.From)), zap.String("to", string(c.To)), zap.Bool("seat_held", c.SeatHeld))
+	}
+}
+
+// reportWaiting logs which facts know no registration yet, but for those that were linked since, and has Stripe asked.
+func (w *worker) reportWaiting(facts []store.Received, since []store.Link) {
+	linked := map[string]bool{}
+	for _, link := range since {
+		linked[link.Fact.ID] = true
+	}
+	for _, e := range facts {
+		if linked[e.ID] {
+			continue
+		}
+		wake(w.unlinked)
+		if e.Registration != "" {
+			w.guide.failed(e, "no such registration yet")
+		}
 	}
 }

@@ -74,7 +74,9 @@ func (s *Store) settleAndCatchUp(ctx context.Context, known keys, due []string) 
 	for _, link := range result.Links {
 		again.add(link.Fact, link.RegistrationID)
 	}
-	return result, s.catchUp(ctx, &result, again)
+	more, err := s.catchUp(ctx, again)
+	result.add(more)
+	return result, err
 }
 
 // Facts that wait although their registration can be told: what two workers could leave that died between

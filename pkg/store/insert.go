@@ -54,24 +54,30 @@ WITH stored AS (` + insertEvents + `
 SELECT s.id, NULL, NULL FROM stored s
 UNION ALL
 SELECT NULL, w.id, w.registration_id
-FROM (` + waitingFor(parameters+1, keyColumns()[1:]...) + `
+FROM (` + waitingFor(parameters+1, keyColumns()...) + `
 ) w (id, registration_id)`
 }
 
 // insert stores the events that are not stored yet and returns their ids, and the facts that wait for what the events
-// are linked to. Whether an event was stored before and waits is not looked for: catchUp does that.
-func (t *tx) insert(ctx context.Context, events []Received, links map[string]string) (stored map[string]bool, found findings, err error) {
+// are linked to, or for the keys of the batch before. Whether an event was stored before and waits is not looked for:
+// catchUp does that.
+func (t *tx) insert(ctx context.Context, events []Received, links map[string]string, before keys) (stored map[string]bool, found findings, err error) {
 	stored, found = make(map[string]bool, len(events)), findings{}
-	if len(events) == 0 {
+	look := before.clone()
+	for _, e := range before.waiting {
+		if id := links[e.ID]; id != "" {
+			look.ids[e.ID] = id
+		}
+	}
+	if len(events) == 0 && look.empty() {
 		return stored, found, nil
 	}
 	var c columns
-	known := newKeys()
 	for _, e := range events {
 		id := links[e.ID]
 		c.add(e, id)
 		if e.Fact != nil && id != "" {
-			known.add(*e.Fact, id)
+			look.add(*e.Fact, id)
 		}
 	}
 	err = t.each(ctx, t.statements.insert, func(rows *sql.Rows) error {
@@ -82,7 +88,7 @@ func (t *tx) insert(ctx context.Context, events []Received, links map[string]str
 		}
 		found.add(fact, registrationID)
 		return err
-	}, append(c.arrays(t.now), known.arrays()[2:]...)...)
+	}, append(c.arrays(t.now), look.arrays()...)...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("insert facts: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,18 @@ func newKeys() keys {
 		ids: map[string]string{}, refs: map[string]string{}, sessions: map[string]string{},
 		intents: map[string]string{}, charges: map[string]string{},
 	}
+}
+
+// clone returns keys to which more can be added.
+func (k keys) clone() keys {
+	out := newKeys()
+	maps.Copy(out.ids, k.ids)
+	maps.Copy(out.refs, k.refs)
+	maps.Copy(out.sessions, k.sessions)
+	maps.Copy(out.intents, k.intents)
+	maps.Copy(out.charges, k.charges)
+	out.waiting = k.waiting
+	return out
 }
 
 // add offers a registration, and what a fact of it names, to the facts that wait for them. Where facts

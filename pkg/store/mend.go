@@ -118,7 +118,9 @@ func (s *Store) relink(ctx context.Context, unlink func(*tx) (before []string, e
 	if err != nil {
 		return Result{}, err
 	}
-	return result, s.catchUp(ctx, &result, known)
+	more, err := s.catchUp(ctx, known)
+	result.add(more)
+	return result, err
 }
 
 // registrationIDs runs a query that yields ids of registrations, or NULL.

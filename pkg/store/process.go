@@ -71,21 +71,47 @@ func (s *Store) ProcessInTurn(ctx context.Context, events []Received, turn func(
 	return s.processIn(ctx, s.once, events, turn)
 }
 
-func (s *Store) processIn(ctx context.Context, transaction func(context.Context, func(*tx) error) error, events []Received,
-	turn func(context.Context) error,
-) (Result, error) {
-	events = distinct(events)
-	var result Result
-	var known keys
-	err := transaction(ctx, func(t *tx) error {
-		var err error
-		result, known, err = s.process(ctx, t, events, turn)
-		return err
-	})
+// transaction runs work in a transaction, as withTx and once do.
+type transaction func(ctx context.Context, work func(*tx) error) error
+
+func (s *Store) processIn(ctx context.Context, run transaction, events []Received, turn func(context.Context) error) (Result, error) {
+	c, err := s.commit(ctx, run, events, keys{}, turn)
 	if err != nil {
 		return Result{}, err
 	}
-	return result, s.catchUp(ctx, &result, known)
+	more, err := s.CatchUp(ctx, c)
+	c.add(more)
+	return c.Result, err
+}
+
+// Committed is a batch that is stored, and was not looked after yet: see CatchUp.
+type Committed struct {
+	Result
+	keys keys
+}
+
+// ProcessAfter is Process without its CatchUp, which it does for the batch before instead, unless that is nil. The facts
+// of that batch which it links are in what it returns. After an error neither is done.
+func (s *Store) ProcessAfter(ctx context.Context, before *Committed, events []Received) (*Committed, error) {
+	var look keys
+	if before != nil {
+		look = before.keys
+	}
+	return s.commit(ctx, s.withTx, events, look, nil)
+}
+
+func (s *Store) commit(ctx context.Context, run transaction, events []Received, before keys, turn func(context.Context) error) (*Committed, error) {
+	events = distinct(events)
+	var c *Committed
+	err := run(ctx, func(t *tx) error {
+		var err error
+		c, err = s.process(ctx, t, events, before, turn)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // distinct leaves out events that come again in a batch.
@@ -101,17 +127,17 @@ func distinct(events []Received) []Received {
 	return out
 }
 
-func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func(context.Context) error) (Result, keys, error) {
-	links, err := t.resolve(ctx, events)
+func (s *Store) process(ctx context.Context, t *tx, events []Received, before keys, turn func(context.Context) error) (*Committed, error) {
+	links, err := t.resolve(ctx, slices.Concat(events, before.waiting))
 	if err != nil {
-		return Result{}, keys{}, err
+		return nil, err
 	}
 	// Guichet's own facts are about a row as it was: they do not wait for another of its id.
 	events = slices.DeleteFunc(slices.Clone(events), func(e Received) bool { return e.own() && links[e.ID] == "" })
 	linkWithin(events, links)
-	stored, found, err := t.insert(ctx, events, links)
+	stored, found, err := t.insert(ctx, events, links, before)
 	if err != nil {
-		return Result{}, keys{}, err
+		return nil, err
 	}
 	result := Result{Stored: stored}
 	known := newKeys()
@@ -139,16 +165,16 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func
 	}
 	if turn != nil {
 		if err := turn(ctx); err != nil {
-			return Result{}, keys{}, err
+			return nil, err
 		}
 		t.now = s.now()
 		if found, err = t.linkAnew(ctx, events, links, known); err != nil {
-			return Result{}, keys{}, err
+			return nil, err
 		}
 	}
 	adopted, err := t.adopt(ctx, found, known)
 	if err != nil {
-		return Result{}, keys{}, err
+		return nil, err
 	}
 	linked := make(map[string]bool, len(adopted))
 	for _, link := range adopted {
@@ -159,26 +185,31 @@ func (s *Store) process(ctx context.Context, t *tx, events []Received, turn func
 	result.Waiting = slices.DeleteFunc(result.Waiting, func(e Received) bool { return linked[e.ID] })
 	if s.mailing.off() {
 		if err := t.hushUnlinked(ctx, result.Waiting); err != nil {
-			return Result{}, keys{}, err
+			return nil, err
 		}
 	}
 	result.Changes, err = s.settle(ctx, t, touched, nil, known)
-	return result, known, err
+	return &Committed{result, known}, err
 }
 
-// catchUp links what other transactions committed meanwhile. Two of them do not see each other's facts, so
-// each looks again after its commit, when the later one sees both.
-func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
+// CatchUp links what other transactions committed beside a batch, and returns what that did. Two of them do not see each
+// other's facts, so each is looked after once it is committed, when the later one sees both.
+func (s *Store) CatchUp(ctx context.Context, c *Committed) (Result, error) {
+	return s.catchUp(ctx, c.keys)
+}
+
+func (s *Store) catchUp(ctx context.Context, known keys) (Result, error) {
+	var result Result
 	for {
 		pool := &tx{statements: s.statements, now: s.now()}
 		links, err := pool.resolve(ctx, known.waiting)
 		if err != nil {
-			return err
+			return result, err
 		}
 		maps.Copy(known.ids, links)
 		missed, err := pool.found(ctx, known)
 		if err != nil || len(missed) == 0 {
-			return err
+			return result, err
 		}
 		var more Result
 		err = s.withTx(ctx, func(t *tx) error {
@@ -186,7 +217,7 @@ func (s *Store) catchUp(ctx context.Context, result *Result, known keys) error {
 			return err
 		})
 		if err != nil {
-			return err
+			return result, err
 		}
 		result.add(more)
 		known = newKeys()
