@@ -64,7 +64,6 @@ func (w *worker) askWhose(ctx context.Context, q store.Question) error {
 		return err
 	}
 	w.reportLinks(result)
-	w.reportWaiting(result.Waiting, result.Links)
 	return nil
 }
 

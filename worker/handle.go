@@ -84,6 +84,9 @@ func (s *settler) handle(ctx context.Context, batch []*message) {
 			s.settle(ctx, part, false)
 		}
 	}
+	if len(undecoded) > 0 { // which may take long
+		s.finish(ctx)
+	}
 	for _, m := range undecoded {
 		s.answer(ctx, judge(m.undecoded, 1, m.deliveries, false), []*message{m}, m.undecoded)
 	}
@@ -95,10 +98,12 @@ func (s *settler) settle(ctx context.Context, batch []*message, alone bool) {
 		started := time.Now()
 		span := s.startBatch(batch, started)
 		committed, err := s.commit(ctx, batch, alone)
-		v := judge(err, len(batch), batch[0].deliveries, ctx.Err() != nil)
-		if v != ack && s.last != nil {
-			v = wait // the last one may be at fault
+		if s.last != nil && store.IsDataError(err) { // of which of the two?
+			s.endBatch(span, batch, wait, started)
+			s.finish(ctx)
+			continue
 		}
+		v := judge(err, len(batch), batch[0].deliveries, ctx.Err() != nil)
 		s.endBatch(span, batch, v, started)
 		s.metrics.batch(v, len(batch), time.Since(started))
 		switch v {
@@ -111,20 +116,15 @@ func (s *settler) settle(ctx context.Context, batch []*message, alone bool) {
 			return
 		case split:
 			s.settle(ctx, batch[:len(batch)/2], alone)
+			s.finish(ctx) // or the other half would be tried with it first
 			s.settle(ctx, batch[len(batch)/2:], alone)
 			return
 		case wait:
-			s.log.Warn("The database did not take a batch, trying again",
-				zap.Int("events", len(batch)), zap.Int(logging.Attempt, try+1), zap.Error(err))
-			if s.last != nil {
-				s.finish(ctx)
-				s.settle(ctx, batch, alone)
-				return
-			}
 			if try == 0 {
 				s.reportFailure(batch)
 			}
-			pause(ctx, backoff(try))
+			s.pause(ctx, batch, try, err)
+			s.finish(ctx)
 			continue
 		case again, deadLetter:
 			s.reportFailure(batch)
@@ -141,7 +141,7 @@ func (s *settler) commit(ctx context.Context, batch []*message, alone bool) (*st
 	}
 	if alone {
 		result, err := s.store.Process(ctx, events)
-		return &store.Committed{Result: result}, err
+		return &store.Committed{Result: result}, err // with nothing left to look for
 	}
 	var before *store.Committed
 	if s.last != nil {
@@ -157,33 +157,45 @@ func (s *settler) next(ctx context.Context, committed *settlement) {
 	s.after <- func() {
 		s.report(committed)
 		if before != nil {
-			s.reportWaiting(before.Waiting, committed.Links)
 			s.answer(ctx, ack, before.batch, nil)
 		}
 	}
 }
 
-// finish looks after the last batch by itself. Where that fails, whichever of its events is at fault is found by settling
-// it anew.
+// finish looks after the last batch by itself, if there is one, and answers it. Where an event of it is refused for what was
+// found, the batch is settled anew, which finds out which.
 func (s *settler) finish(ctx context.Context) {
 	last := s.last
 	if last == nil {
 		return
 	}
 	s.last = nil
-	more, err := s.store.CatchUp(ctx, last.Committed)
-	s.after <- func() {
-		s.reportLinks(more)
-		s.reportWaiting(last.Waiting, more.Links)
-		if err == nil {
-			s.answer(ctx, ack, last.batch, nil)
+	for try := 0; ; try++ {
+		more, err := s.store.CatchUp(ctx, last.Committed)
+		v := judge(err, len(last.batch), last.batch[0].deliveries, ctx.Err() != nil)
+		s.after <- func() {
+			s.reportLinks(more)
+			if v == ack || v == giveBack {
+				s.answer(ctx, v, last.batch, err)
+			}
 		}
+		switch v {
+		case ack, giveBack:
+		case wait:
+			s.pause(ctx, last.batch, try, err)
+			continue
+		default:
+			s.settle(ctx, last.batch, true)
+		}
+		return
 	}
-	if err != nil {
-		s.log.Warn("What was committed beside a batch could not be looked for, settling it anew",
-			zap.Int("events", len(last.batch)), zap.Error(err))
-		s.settle(ctx, last.batch, true)
-	}
+}
+
+// pause waits before a batch is tried again.
+func (s *settler) pause(ctx context.Context, batch []*message, try int, err error) {
+	s.log.Warn("The database did not take a batch, trying again",
+		zap.Int("events", len(batch)), zap.Int(logging.Attempt, try+1), zap.Error(err))
+	pause(ctx, backoff(try))
 }
 
 // answer tells JetStream the verdict, and holds the batch no longer. What JetStream does not hear it delivers again,
@@ -274,28 +286,23 @@ func (w *worker) reportLinks(result store.Result) {
 	if len(result.Links)+len(result.Changes) > 0 {
 		wake(w.mailed)
 	}
+	if len(result.Waiting) > 0 {
+		wake(w.unlinked)
+	}
 	for _, link := range result.Links {
 		w.guide.handled(link)
+	}
+	linked := map[string]bool{}
+	for _, link := range result.Links {
+		linked[link.Fact.ID] = true
+	}
+	for _, e := range result.Waiting {
+		if !linked[e.ID] && e.Registration != "" {
+			w.guide.failed(e, "no such registration yet")
+		}
 	}
 	for _, c := range result.Changes {
 		w.log.Info("Registration settled", zap.String(logging.RegistrationID, c.RegistrationID),
 			zap.String("from", string(c.From)), zap.String("to", string(c.To)), zap.Bool("seat_held", c.SeatHeld))
-	}
-}
-
-// reportWaiting logs which facts know no registration yet, but for those that were linked since, and has Stripe asked.
-func (w *worker) reportWaiting(facts []store.Received, since []store.Link) {
-	linked := map[string]bool{}
-	for _, link := range since {
-		linked[link.Fact.ID] = true
-	}
-	for _, e := range facts {
-		if linked[e.ID] {
-			continue
-		}
-		wake(w.unlinked)
-		if e.Registration != "" {
-			w.guide.failed(e, "no such registration yet")
-		}
 	}
 }

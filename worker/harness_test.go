@@ -252,10 +252,16 @@ func (r *room) letters() []*jetstream.RawStreamMsg {
 
 func (w *running) says(line string) {
 	w.t.Helper()
+	w.logs.say(w.t, line)
+}
+
+// say waits until a line is logged.
+func (l *logs) say(t *testing.T, line string) {
+	t.Helper()
 	deadline := time.Now().Add(patience)
-	for !strings.Contains(w.logs.String(), line) {
+	for !strings.Contains(l.String(), line) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("the log never says %q:\n%s", line, w.logs.String())
+			t.Fatalf("the log never says %q:\n%s", line, l)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

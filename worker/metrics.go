@@ -63,7 +63,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "guichet_worker_batch_events", Help: "Events in a batch.", Buckets: prometheus.ExponentialBuckets(1, 4, 6),
 		}),
 		batchTime: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "guichet_worker_batch_seconds", Help: "Time to settle a batch.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+			Name: "guichet_worker_batch_seconds", Help: "Time of a batch's transaction, committed or not.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 		deadLetters: f.NewCounter(prometheus.CounterOpts{
 			Name: "guichet_worker_dead_letters_total", Help: "Events moved to the dead letters.",

@@ -3,12 +3,14 @@ package worker
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/educareschool/guichet/pkg/logging"
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stream"
@@ -19,6 +21,7 @@ import (
 type hand struct {
 	settler
 	room     *room
+	logs     *logs
 	consumer jetstream.Consumer
 	rest     func() // ends it
 }
@@ -34,7 +37,11 @@ func (r *room) hand() *hand {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	log := nopLog()
+	logs := &logs{}
+	log, err := logging.New(logs, "debug", "json")
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	after := make(chan func(), 1)
 	var answering sync.WaitGroup
 	answering.Go(func() {
@@ -48,7 +55,7 @@ func (r *room) hand() *hand {
 		log: log, guide: guide{log}, settings: r.settings, filter: r.settings.Filter(), metrics: newMetrics(newRegistry()),
 		held: newHeld(log), js: r.js, store: opened,
 	}
-	return &hand{settler{worker: w, after: after}, r, consumer, rest}
+	return &hand{settler{worker: w, after: after}, r, logs, consumer, rest}
 }
 
 // take takes the stream's next messages.
@@ -145,6 +152,59 @@ func TestABatchThatCannotBeLookedAfterIsSettledAnew(t *testing.T) {
 	r.drained()
 	r.is("reg-1", `SELECT registration_id FROM stripe_events WHERE id = 'evt_stray'`)
 	if letters := r.letters(); len(letters) > 0 {
+		t.Errorf("%d dead letters", len(letters))
+	}
+}
+
+func TestABatchThatWaitsForItsLookIsNotToldAsFailed(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.register("reg-1", "reg-2")
+	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
+	h := r.hand()
+	first, second := h.take(1), h.take(1)
+	h.settle(t.Context(), first, false)
+	r.exec(`ALTER TABLE stripe_events RENAME TO stripe_events_away`)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.settle(t.Context(), second, false)
+		h.finish(t.Context())
+	}()
+	h.logs.say(t, "❌ Failed to confirm payment for registration: reg-2")
+	r.eventually("its look is tried again", func() error {
+		if n := strings.Count(h.logs.String(), "The database did not take a batch"); n < 3 {
+			return fmt.Errorf("tried %d times", n)
+		}
+		return nil
+	})
+	h.unanswered(2)
+	r.exec(`ALTER TABLE stripe_events_away RENAME TO stripe_events`)
+	<-done
+	h.unanswered(0)
+	h.rest()
+	for line, want := range map[string]int{
+		"✅ Payment confirmed for registration: reg-1": 1, "❌ Failed to confirm payment for registration: reg-1": 0,
+		"✅ Payment confirmed for registration: reg-2": 1, "❌ Failed to confirm payment for registration: reg-2": 1,
+	} {
+		if got := strings.Count(h.logs.String(), line); got != want {
+			t.Errorf("%q is logged %d times, want %d", line, got, want)
+		}
+	}
+}
+
+func TestABatchIsLookedAfterBeforeItsFollowersAreBuried(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.register("reg-1")
+	r.publish(r.stripe.Payment("reg-1").Completed())
+	r.store("evt_noise", "x", []byte("not JSON"))
+	h := r.hand()
+	h.handle(t.Context(), h.take(1))
+	h.unanswered(1)
+	h.handle(t.Context(), h.take(1))
+	h.unanswered(0)
+	if letters := r.letters(); len(letters) != 1 {
 		t.Errorf("%d dead letters", len(letters))
 	}
 }

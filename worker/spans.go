@@ -9,7 +9,7 @@ import (
 )
 
 // startSpan begins the span of an event's processing, below the one that its message names. It lasts until
-// the event is answered, so it holds the wait for the batch before.
+// the event is answered, so it holds the wait for the batches before and after it.
 func (w *worker) startSpan(m *message) {
 	if !w.tracer.On() {
 		return

@@ -59,8 +59,8 @@ FROM (` + waitingFor(parameters+1, keyColumns()...) + `
 }
 
 // insert stores the events that are not stored yet and returns their ids, and the facts that wait for what the events
-// are linked to, or for the keys of the batch before. Whether an event was stored before and waits is not looked for:
-// catchUp does that.
+// are linked to, or for the batch before. Whether one of the events was stored before and waits is not looked for: catchUp
+// does that.
 func (t *tx) insert(ctx context.Context, events []Received, links map[string]string, before keys) (stored map[string]bool, found findings, err error) {
 	stored, found = make(map[string]bool, len(events)), findings{}
 	look := before.clone()

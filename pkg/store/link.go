@@ -34,7 +34,7 @@ func newKeys() keys {
 	}
 }
 
-// clone returns keys to which more can be added.
+// clone returns the same keys, to which more can be added.
 func (k keys) clone() keys {
 	out := newKeys()
 	maps.Copy(out.ids, k.ids)
@@ -42,7 +42,6 @@ func (k keys) clone() keys {
 	maps.Copy(out.sessions, k.sessions)
 	maps.Copy(out.intents, k.intents)
 	maps.Copy(out.charges, k.charges)
-	out.waiting = k.waiting
 	return out
 }
 

@@ -90,8 +90,8 @@ type Committed struct {
 	keys keys
 }
 
-// ProcessAfter is Process without its CatchUp, which it does for the batch before instead, unless that is nil. The facts
-// of that batch which it links are in what it returns. After an error neither is done.
+// ProcessAfter is Process without its CatchUp, which it does for the batch before instead, unless that is nil. What this links
+// is in what it returns. After an error neither is known to be done.
 func (s *Store) ProcessAfter(ctx context.Context, before *Committed, events []Received) (*Committed, error) {
 	var look keys
 	if before != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // endToEnd is the time from when a payment's webhook is due to be sent until its registration is committed as paid.
-// The worker says so after its commit, in its log: that is later than the commit by a look for stray facts.
+// The worker says so in its log, as soon as it is committed.
 //
 // The inline handler is offered no more than overload: what it queues at twice that takes long and says nothing new.
 func endToEnd() Scenario {
