@@ -95,8 +95,7 @@ func TestOneWorkerAtATimeCleansUp(t *testing.T) {
 func TestOneRegistrationThatIsRefusedDoesNotStopTheCleanup(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$`)
-	r.exec(`CREATE TRIGGER refuse BEFORE INSERT ON stripe_events FOR EACH ROW WHEN (NEW.id LIKE '%:reg-7:%') EXECUTE FUNCTION refuse()`)
+	r.refuse("INSERT", "stripe_events", `NEW.id LIKE '%:reg-7:%'`)
 	r.exec(`INSERT INTO registrations (id, event_id, email, checkout_session_id, checkout_expires_at)
 		SELECT 'reg-' || n, 'e', 'x@example.org', 'cs_' || n, now() - interval '2 hours' FROM generate_series(1, 20) n`)
 	w := r.work()

@@ -95,8 +95,7 @@ func TestAnEventThatPostgreSQLRefusesIsFoundAndBuried(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	refused := r.stripe.Payment("reg-7").Completed()
-	r.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$`)
-	r.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE INSERT ON stripe_events FOR EACH ROW WHEN (NEW.id = '%s') EXECUTE FUNCTION refuse()`, refused.ID))
+	r.refuse("INSERT", "stripe_events", fmt.Sprintf(`NEW.id = '%s'`, refused.ID))
 	for i := range 20 {
 		id := fmt.Sprintf("reg-%d", i)
 		r.register(id)

@@ -157,6 +157,13 @@ func (r *room) exec(query string, args ...any) {
 	}
 }
 
+// refuse has PostgreSQL refuse to insert or update rows, as what breaks a rule.
+func (r *room) refuse(action, table, which string) {
+	r.t.Helper()
+	r.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$`)
+	r.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION refuse()`, action, table, which))
+}
+
 func (r *room) register(ids ...string) {
 	r.t.Helper()
 	for _, id := range ids {

@@ -58,6 +58,15 @@ func (r *room) hand() *hand {
 	return &hand{settler{worker: w, after: after}, r, logs, consumer, rest}
 }
 
+// twoBatches are a payment of reg-1 and one of reg-2.
+func (r *room) twoBatches() (h *hand, first, second []*message) {
+	r.t.Helper()
+	r.register("reg-1", "reg-2")
+	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
+	h = r.hand()
+	return h, h.take(1), h.take(1)
+}
+
 // take takes the stream's next messages.
 func (h *hand) take(n int) []*message {
 	h.room.t.Helper()
@@ -87,10 +96,7 @@ func (h *hand) unanswered(want int) {
 func TestABatchIsAcknowledgedOnceItIsLookedAfter(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.register("reg-1", "reg-2")
-	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
-	h := r.hand()
-	first, second := h.take(1), h.take(1)
+	h, first, second := r.twoBatches()
 	h.settle(t.Context(), first, false)
 	r.status("reg-1", "PAID")
 	h.unanswered(2)
@@ -106,8 +112,7 @@ func TestABatchIsNotBlamedForTheOneAfterIt(t *testing.T) {
 	r := newRoom(t)
 	r.register("reg-1", "reg-2", "reg-3")
 	refused := r.stripe.Payment("reg-2").Completed()
-	r.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$`)
-	r.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE INSERT ON stripe_events FOR EACH ROW WHEN (NEW.id = '%s') EXECUTE FUNCTION refuse()`, refused.ID))
+	r.refuse("INSERT", "stripe_events", fmt.Sprintf(`NEW.id = '%s'`, refused.ID))
 	r.publish(r.stripe.Payment("reg-1").Completed(), refused, r.stripe.Payment("reg-3").Completed())
 	h := r.hand()
 	first, second := h.take(1), h.take(2)
@@ -137,8 +142,7 @@ func TestABatchThatCannotBeLookedAfterIsSettledAnew(t *testing.T) {
 	if _, err := h.store.Process(t.Context(), []store.Received{stray}); err != nil {
 		t.Fatal(err)
 	}
-	r.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$`)
-	r.exec(`CREATE TRIGGER refuse BEFORE UPDATE ON stripe_events FOR EACH ROW WHEN (NEW.id = 'evt_stray' AND NEW.outcome = 'settled') EXECUTE FUNCTION refuse()`)
+	r.refuse("UPDATE", "stripe_events", `NEW.id = 'evt_stray' AND NEW.outcome = 'settled'`)
 	first, second := h.take(1), h.take(1)
 	h.settle(t.Context(), first, false)
 	r.exec(`UPDATE stripe_events SET intent_id = $1 WHERE id = 'evt_stray'`, payment.Intent) // another worker commits
@@ -159,10 +163,7 @@ func TestABatchThatCannotBeLookedAfterIsSettledAnew(t *testing.T) {
 func TestABatchThatWaitsForItsLookIsNotToldAsFailed(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.register("reg-1", "reg-2")
-	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
-	h := r.hand()
-	first, second := h.take(1), h.take(1)
+	h, first, second := r.twoBatches()
 	h.settle(t.Context(), first, false)
 	r.exec(`ALTER TABLE stripe_events RENAME TO stripe_events_away`)
 	done := make(chan struct{})
@@ -212,10 +213,7 @@ func TestABatchIsLookedAfterBeforeItsFollowersAreBuried(t *testing.T) {
 func TestABatchThatIsNotLookedAfterByTheEndOfTheGraceIsGivenBack(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.register("reg-1", "reg-2")
-	r.publish(r.stripe.Payment("reg-1").Completed(), r.stripe.Payment("reg-2").Completed())
-	h := r.hand()
-	first, second := h.take(1), h.take(1)
+	h, first, second := r.twoBatches()
 	work, over := context.WithCancel(t.Context())
 	h.settle(work, first, false)
 	over()
