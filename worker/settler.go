@@ -10,6 +10,10 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 )
 
+// carried is how many events a batch may hold to be looked after with the next one. Of a larger one the look is a small part,
+// and it would be held in memory for that.
+const carried = 128
+
 // settlement is a batch that is committed, and not answered yet.
 type settlement struct {
 	*store.Committed
@@ -19,7 +23,7 @@ type settlement struct {
 }
 
 // settler settles one batch after the other. A batch that is committed is looked after (see store.CatchUp) with the one
-// that follows it, or at once where none is there yet, and acknowledged only then.
+// that follows it, or at once where none is there yet or it is large, and acknowledged only then.
 type settler struct {
 	*worker
 	last  *settlement   // committed, and not looked after
@@ -72,7 +76,7 @@ func (s *settler) settle(ctx context.Context, batch []*message, alone bool) {
 		case ack:
 			now := time.Now()
 			s.next(ctx, &settlement{committed, batch, now.Sub(started), now})
-			if alone {
+			if alone || len(batch) > carried {
 				s.finish(ctx)
 			}
 			return

@@ -107,6 +107,20 @@ func TestABatchIsAcknowledgedOnceItIsLookedAfter(t *testing.T) {
 	h.unanswered(0)
 }
 
+func TestALargeBatchIsLookedAfterAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.register("reg-1")
+	payment := r.stripe.Payment("reg-1")
+	for range carried + 1 {
+		r.publish(payment.Completed())
+	}
+	h := r.hand()
+	h.settle(t.Context(), h.take(carried+1), false)
+	h.unanswered(0)
+	r.status("reg-1", "PAID")
+}
+
 func TestABatchIsNotBlamedForTheOneAfterIt(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
