@@ -22,6 +22,7 @@ import (
 	"github.com/educareschool/guichet/pkg/backfill"
 	"github.com/educareschool/guichet/pkg/deadletter"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 )
 
 // patience bounds every wait.
@@ -250,6 +251,7 @@ func TestNATS_TheOperatorReadsTheArchiveInEveryWay(t *testing.T) {
 			t.Errorf("next of %s: %v", name, err)
 		}
 	}
+	eventually(t, "the server has counted what it stored", func() error { return streamtest.Counted(ctx, admin) })
 	if b, err := archive.Events(js).Backlog(ctx); err != nil || b.Pending != 1 || b.Oldest.IsZero() {
 		t.Errorf("backlog: %+v, %v", b, err)
 	}

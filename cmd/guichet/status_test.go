@@ -39,6 +39,7 @@ func TestStatus_TellsWhatIsLeftToDo(t *testing.T) {
 	w.is("0", `SELECT count(*)::text FROM registrations WHERE due_at IS NOT NULL`)
 	stop()
 	w.publish(w.stripe.Payment("reg-2").Completed(), w.stripe.Payment("reg-2").Completed())
+	w.counted()
 	w.exec(`UPDATE registrations SET amount_due = 100 WHERE id = 'reg-1'`)
 	w.exec(`INSERT INTO operations (command, by_whom, started_at) VALUES ('replay', 'ada', now())`)
 
@@ -104,6 +105,7 @@ func TestStatus_ShowsTheHalfThatIsThere(t *testing.T) {
 	t.Parallel()
 	w := newWorkshop(t)
 	w.publish(w.stripe.Payment("reg-1").Completed())
+	w.counted()
 	withoutNATS := guichet(t, map[string]string{"NATS_URL": "nats://me:hunter2@127.0.0.1:1", "DATABASE_URL": w.env["DATABASE_URL"]}, "status")
 	if withoutNATS.code != service.ExitFailed || !strings.Contains(withoutNATS.stdout, "not known: NATS is away") || !strings.Contains(withoutNATS.stdout, "Concert") ||
 		!strings.Contains(withoutNATS.stderr, "reach NATS at 127.0.0.1:1") {

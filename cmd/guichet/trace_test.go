@@ -63,6 +63,7 @@ func TestTrace_KnowsWhatNoWorkerHasProcessedYet(t *testing.T) {
 	payment := w.stripe.Payment("reg-1")
 	event := payment.Completed()
 	w.publish(w.stripe.Thin(), event)
+	w.counted()
 	for _, id := range []string{"reg-1", payment.Session, event.ID} {
 		got := w.guichet("trace", id)
 		if got.code != service.ExitOK {

@@ -19,6 +19,7 @@ import (
 	"github.com/educareschool/guichet/pkg/settings"
 	"github.com/educareschool/guichet/pkg/simulate"
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 	"github.com/educareschool/guichet/pkg/stripeevent"
 	"github.com/educareschool/guichet/worker"
 )
@@ -83,6 +84,12 @@ func (w *workshop) publish(events ...simulate.Event) {
 	for _, e := range events {
 		w.store(e.Body)
 	}
+}
+
+// counted waits until the backlog is known to hold what was published.
+func (w *workshop) counted() {
+	w.t.Helper()
+	w.eventually("the server has counted what it stored", func() error { return streamtest.Counted(w.t.Context(), w.js) })
 }
 
 func (w *workshop) store(body []byte) {

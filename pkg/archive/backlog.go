@@ -13,7 +13,7 @@ import (
 
 // Backlog is what the workers have not processed yet.
 type Backlog struct {
-	Pending uint64 // delivered to none yet
+	Pending uint64 // delivered to none yet; the server counts an event a little after it acknowledged it
 	InWork  uint64 // delivered, and not acknowledged yet
 	// Floor is the sequence up to which all are processed.
 	Floor uint64

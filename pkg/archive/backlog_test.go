@@ -7,11 +7,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/stream/streamtest"
 )
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
 
 func TestTheBacklogIsWhatNoWorkerHasAcknowledged(t *testing.T) {
 	t.Parallel()
 	a, js := archived(t, 10)
+	eventually(t, "the server has counted what it stored", func() bool { return streamtest.Counted(t.Context(), js) == nil })
 	want := func(pending, inWork, floor uint64, oldest uint64) {
 		t.Helper()
 		b, err := a.Backlog(t.Context())
@@ -53,10 +64,14 @@ func TestTheBacklogIsWhatNoWorkerHasAcknowledged(t *testing.T) {
 	if err := a.Delete(t.Context(), 3); err != nil { // somebody erased it
 		t.Fatal(err)
 	}
-	b, err := a.Backlog(t.Context())
-	if fifth, _ := a.Get(t.Context(), 5); err != nil || !b.Oldest.Equal(fifth.Stored) {
-		t.Errorf("past what was deleted: %+v (%v)", b, err)
+	fifth, err := a.Get(t.Context(), 5)
+	if err != nil {
+		t.Fatal(err)
 	}
+	eventually(t, "the oldest is past what was deleted", func() bool { // of which the server tells the consumer then
+		b, err := a.Backlog(t.Context())
+		return err == nil && b.Oldest.Equal(fifth.Stored)
+	})
 }
 
 func TestWithoutAConsumerTheBacklogSaysWhatToRun(t *testing.T) {

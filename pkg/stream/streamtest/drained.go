@@ -1,4 +1,5 @@
-// Package streamtest helps tests that wait for workers.
+// Package streamtest helps tests that wait for workers, or for what the server tells their consumer: it does that a little
+// after it has acknowledged a message.
 package streamtest
 
 import (
@@ -10,20 +11,34 @@ import (
 	"github.com/educareschool/guichet/pkg/stream"
 )
 
-// Drained is nil when the workers have been given, and have acknowledged, all that the stream holds. The server tells a
-// consumer of a message a little after it has acknowledged it: that none is pending says too little.
+// Counted is nil when the server has counted all that the stream holds for the workers' consumer. Nothing may have been
+// deleted before it was given out.
+func Counted(ctx context.Context, js jetstream.JetStream) error {
+	last, info, err := look(ctx, js)
+	if err == nil && info.Delivered.Stream+info.NumPending < last {
+		err = fmt.Errorf("%d of %d events given out, %d pending", info.Delivered.Stream, last, info.NumPending)
+	}
+	return err
+}
+
+// Drained is nil when the workers have been given, and have acknowledged, all that the stream holds: that none is pending
+// says too little.
 func Drained(ctx context.Context, js jetstream.JetStream) error {
+	last, info, err := look(ctx, js)
+	if err == nil && (info.Delivered.Stream < last || info.NumPending > 0 || info.NumAckPending > 0) {
+		err = fmt.Errorf("%d of %d events given out, %d pending, %d in work", info.Delivered.Stream, last, info.NumPending, info.NumAckPending)
+	}
+	return err
+}
+
+func look(ctx context.Context, js jetstream.JetStream) (last uint64, info *jetstream.ConsumerInfo, err error) {
 	events, err := js.Stream(ctx, stream.Events)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	consumer, err := js.Consumer(ctx, stream.Events, stream.Consumer)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
-	last, info := events.CachedInfo().State.LastSeq, consumer.CachedInfo()
-	if info.Delivered.Stream < last || info.NumPending > 0 || info.NumAckPending > 0 {
-		return fmt.Errorf("%d of %d events given out, %d pending, %d in work", info.Delivered.Stream, last, info.NumPending, info.NumAckPending)
-	}
-	return nil
+	return events.CachedInfo().State.LastSeq, consumer.CachedInfo(), nil
 }
