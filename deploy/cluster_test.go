@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/educareschool/guichet/pkg/stream"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 // loopback is an address of this machine that nobody else is likely to use: Linux takes all of 127.0.0.0/8.
@@ -70,21 +71,7 @@ func routesAt(t *testing.T, routes []*url.URL, hosts map[string]string) []*url.U
 
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
+	waittest.Until(t, patience, what, condition)
 }
 
 func TestNATS_ThreeNodesKeepEveryEventWhileOneIsAway(t *testing.T) {

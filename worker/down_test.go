@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/educareschool/guichet/pkg/simulate"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 // Nobody worked for two days: sessions have run out, holds are over, and what Stripe told of them waits in the
@@ -53,7 +54,7 @@ func TestAWorkerThatWasDownForTwoDaysReadsItsBacklogBeforeItReleasesAnybody(t *t
 	r.publish(late...)
 	r.work()
 	r.work()
-	r.within(5*patience, "all is settled", func() error {
+	waittest.Until(r.t, 5*patience, "all is settled", func() error {
 		var got struct{ Paid, Failed, Expired, Overdue int }
 		err := r.db.Get(&got, `
 SELECT count(*) FILTER (WHERE status = 'PAID' AND seat_held AND (id LIKE 'paid-%' OR id LIKE 'retried-%')) AS paid,

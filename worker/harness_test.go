@@ -25,6 +25,7 @@ import (
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stream"
 	"github.com/educareschool/guichet/pkg/stream/streamtest"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
@@ -195,22 +196,7 @@ func (r *room) store(id, eventType string, body []byte) {
 
 func (r *room) eventually(what string, condition func() error) {
 	r.t.Helper()
-	r.within(patience, what, condition)
-}
-
-func (r *room) within(patience time.Duration, what string, condition func() error) {
-	r.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: %v", what, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	waittest.Until(r.t, patience, what, condition)
 }
 
 // is waits until a query gives a text.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 // trouble is an SMTP server that does to mails whatever such servers do, at random but for those whose
@@ -190,7 +192,7 @@ func TestWhateverTheSMTPServerDoesEachMailGoesOutOnceOrEndsVisibly(t *testing.T)
 	}
 	workers := []*running{r.work(), r.work(), r.work()}
 	calm := time.Now().Add(20 * time.Second) // on a machine that is slow it is trouble enough
-	r.within(5*patience, "no mail is pending", func() error {
+	waittest.Until(r.t, 5*patience, "no mail is pending", func() error {
 		office.setCalm(time.Now().After(calm))
 		// The pauses between tries are over at once and count for nothing; what is being tried is left alone.
 		r.exec(`UPDATE notifications SET send_after = now(), attempts = least(attempts, 9) WHERE status = 'pending' AND leased_until IS NULL AND attempts > 0`)

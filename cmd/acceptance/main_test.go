@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/educareschool/guichet/pkg/localpg/pgtest"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 // patience bounds every wait; a machine may be slow, and the race detector makes it slower.
@@ -166,21 +167,7 @@ func (p *process) match(pattern string) string {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, condition func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	waittest.Until(t, patience, what, condition)
 }
 
 // natsServer starts nats-server as a program of its own, always synced, and returns its URL.

@@ -21,6 +21,7 @@ import (
 	"github.com/educareschool/guichet/pkg/stream"
 	"github.com/educareschool/guichet/pkg/stream/streamtest"
 	"github.com/educareschool/guichet/pkg/stripeevent"
+	"github.com/educareschool/guichet/pkg/waittest"
 	"github.com/educareschool/guichet/worker"
 )
 
@@ -142,17 +143,7 @@ const workshopPatience = 20 * time.Second
 
 func (w *workshop) eventually(what string, condition func() error) {
 	w.t.Helper()
-	deadline := time.Now().Add(workshopPatience)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: %v", what, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	waittest.Until(w.t, workshopPatience, what, condition)
 }
 
 // is waits until a query gives a text.

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -8,21 +9,13 @@ import (
 
 	"github.com/educareschool/guichet/pkg/stream"
 	"github.com/educareschool/guichet/pkg/stream/streamtest"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
-
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
 
 func TestTheBacklogIsWhatNoWorkerHasAcknowledged(t *testing.T) {
 	t.Parallel()
 	a, js := archived(t, 10)
-	eventually(t, "the server has counted what it stored", func() bool { return streamtest.Counted(t.Context(), js) == nil })
+	waittest.Until(t, time.Minute, "the server has counted what it stored", func() error { return streamtest.Counted(t.Context(), js) })
 	want := func(pending, inWork, floor uint64, oldest uint64) {
 		t.Helper()
 		b, err := a.Backlog(t.Context())
@@ -68,9 +61,12 @@ func TestTheBacklogIsWhatNoWorkerHasAcknowledged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the oldest is past what was deleted", func() bool { // of which the server tells the consumer then
+	waittest.Until(t, time.Minute, "the oldest is past what was deleted", func() error {
 		b, err := a.Backlog(t.Context())
-		return err == nil && b.Oldest.Equal(fifth.Stored)
+		if err == nil && !b.Oldest.Equal(fifth.Stored) {
+			err = fmt.Errorf("%+v", b)
+		}
+		return err
 	})
 }
 

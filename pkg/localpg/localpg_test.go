@@ -1,7 +1,6 @@
 package localpg
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"net/url"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 // folder returns a new folder that any user can reach: what t.TempDir gives is in one for its owner alone.
@@ -75,17 +76,7 @@ func processes(t *testing.T, data string) []string {
 
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	for !condition() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("not within 30 s: %s", what)
-		case <-poll.C:
-		}
-	}
+	waittest.Until(t, 30*time.Second, what, waittest.Holds(condition))
 }
 
 func TestStart_KeepsTheDataOfTheFolder(t *testing.T) {

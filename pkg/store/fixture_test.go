@@ -16,6 +16,7 @@ import (
 	"github.com/educareschool/guichet/pkg/registration"
 	"github.com/educareschool/guichet/pkg/store"
 	"github.com/educareschool/guichet/pkg/stripeevent"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 // TestMain raises rapid's default of 100 checks a property; -rapid.checks and RAPID_CHECKS still decide.
@@ -220,18 +221,9 @@ func (f *fixture) wantLinks(want ...string) {
 }
 
 // eventually waits for a condition.
-func eventually(t testing.TB, what string, holds func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(2 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(30 * time.Second)
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
+	waittest.Until(t, 30*time.Second, what, waittest.Holds(condition))
 }
 
 // untilBlocked waits until some statement of the database waits for a lock.

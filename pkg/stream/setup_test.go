@@ -12,6 +12,7 @@ import (
 
 	"github.com/educareschool/guichet/pkg/localnats"
 	"github.com/educareschool/guichet/pkg/settings"
+	"github.com/educareschool/guichet/pkg/waittest"
 )
 
 func testConfig() Config {
@@ -65,19 +66,13 @@ func publish(t *testing.T, js jetstream.JetStream, bodies ...string) {
 // awaitPending waits until the workers' consumer has so many messages before it: the server acknowledges them first.
 func awaitPending(t *testing.T, js jetstream.JetStream, n uint64) {
 	t.Helper()
-	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	waittest.Until(t, patience, "the server counts what it stored", func() error {
 		c, err := js.Consumer(t.Context(), Events, Consumer)
-		if err != nil {
-			t.Fatal(err)
+		if err == nil && c.CachedInfo().NumPending != n {
+			err = fmt.Errorf("%d messages are pending, want %d", c.CachedInfo().NumPending, n)
 		}
-		pending := c.CachedInfo().NumPending
-		if pending == n {
-			return
-		}
-		if time.Now().After(limit) {
-			t.Fatalf("%d messages are pending, want %d", pending, n)
-		}
-	}
+		return err
+	})
 }
 
 func TestSetup_CreatesThenFindsThenChangesOnlyWhatDiffers(t *testing.T) {
